@@ -1,0 +1,1 @@
+"""REFINER and its losses in plain PyTorch: nothing here imports MMF."""

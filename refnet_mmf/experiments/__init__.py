@@ -1,0 +1,1 @@
+"""Experiments: miniature data, runs, tables, figures and reports."""
