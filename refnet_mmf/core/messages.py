@@ -1,0 +1,72 @@
+"""Wording of errors: one line that names the place, the value and the nearest valid ones."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+
+
+def nearest(value: str, valid: Iterable[str]) -> str | None:
+    """Return the entry of ``valid`` that looks most like ``value``; None if none resembles it."""
+    candidates = list(valid)
+    close = difflib.get_close_matches(str(value), candidates, n=1, cutoff=0.4)
+    if close:
+        return close[0]
+    prefixed = [c for c in candidates if value and (c in str(value) or str(value) in c)]
+    return prefixed[0] if prefixed else None
+
+
+def unknown(place: str, kind: str, value: object, valid: Iterable[str]) -> str:
+    """Word the error for a name that is not one of a known set.
+
+    Args:
+        place: where the name stands, e.g. ``model_config.refnet_mmbt.refiner.pooler``.
+        kind: what it should be, e.g. ``pooler``.
+        value: the name as given.
+        valid: the names that are known.
+    """
+    names = sorted(str(name) for name in valid)
+    guess = nearest(str(value), names)
+    hint = f"; did you mean {guess!r}?" if guess else ""
+    return f"{place}: unknown {kind} {value!r}{hint} (valid: {', '.join(names) or 'none'})"
+
+
+def check_name(place: str, kind: str, value: object, valid: Iterable[str]) -> None:
+    """Raise a ValueError worded by :func:`unknown` unless ``value`` is one of ``valid``."""
+    names = list(valid)
+    if value not in names:
+        raise ValueError(unknown(place, kind, value, names))
+
+
+def check_number(
+    place: str,
+    value: object,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> None:
+    """Raise unless ``value`` is a finite number within the stated range.
+
+    Args:
+        place: name of the argument or key, for the message.
+        value: what was given.
+        minimum: smallest value that is allowed.
+        above: the value must be larger than this.
+        below: the value must be smaller than this.
+
+    Raises:
+        TypeError: ``value`` is not a number (booleans are not numbers here).
+        ValueError: it is NaN, infinite or out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{place}: expected a number, got {value!r} of type {type(value).__name__}")
+    if not math.isfinite(value):
+        raise ValueError(f"{place}: expected a finite number, got {value!r}")
+    if minimum is not None and value < minimum:
+        raise ValueError(f"{place}: expected at least {minimum:g}, got {value!r}")
+    if above is not None and value <= above:
+        raise ValueError(f"{place}: expected more than {above:g}, got {value!r}")
+    if below is not None and value >= below:
+        raise ValueError(f"{place}: expected less than {below:g}, got {value!r}")

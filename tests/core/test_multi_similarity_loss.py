@@ -1,0 +1,293 @@
+"""The multi-similarity loss is Eq. 5, over class labels and label sets, with and without mining."""
+
+import math
+
+import pytest
+import torch
+from pytorch_metric_learning.losses import MultiSimilarityLoss as PmlLoss
+from pytorch_metric_learning.miners import MultiSimilarityMiner
+
+from refnet_mmf import MultiSimilarityLoss, multi_similarity_loss
+
+
+def loop_of_the_formula(
+    embeddings, targets, alpha=2.0, beta=50.0, base=0.5, epsilon=0.1, match="intersect"
+):
+    """Eq. 5 with loops, in float64; mining as Wang et al. (2019), Eqs. 8 and 9."""
+    embeddings = embeddings.double()
+    rows = [row / row.norm() if row.norm() > 1e-6 else row for row in embeddings]
+
+    def label_set(target):
+        if target.dim() == 0:
+            return {target.item()}
+        return {c for c, value in enumerate(target.tolist()) if value > 0}
+
+    labels = [label_set(target) for target in targets]
+    total = torch.zeros((), dtype=torch.float64)
+    for i, anchor in enumerate(rows):
+        positives, negatives = [], []
+        for k, other in enumerate(rows):
+            if k == i:
+                continue
+            together = (
+                bool(labels[i] & labels[k])
+                if match == "intersect"
+                else bool(labels[i]) and labels[i] == labels[k]
+            )
+            (positives if together else negatives).append(anchor @ other)
+        if epsilon is not None:
+            hardest_negative = max((float(s) for s in negatives), default=-math.inf)
+            hardest_positive = min((float(s) for s in positives), default=math.inf)
+            positives = [s for s in positives if float(s) - epsilon < hardest_negative]
+            negatives = [s for s in negatives if float(s) + epsilon > hardest_positive]
+        if positives:
+            total = (
+                total
+                + torch.log(1 + sum(torch.exp(-alpha * (s - base)) for s in positives)) / alpha
+            )
+        if negatives:
+            total = (
+                total + torch.log(1 + sum(torch.exp(beta * (s - base)) for s in negatives)) / beta
+            )
+    return total / len(rows)
+
+
+def random_batch(seed, multilabel, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    size = int(torch.randint(2, 24, (), generator=generator))
+    width = int(torch.randint(2, 40, (), generator=generator))
+    embeddings = torch.randn(size, width, dtype=dtype, generator=generator)
+    if multilabel:
+        targets = (torch.rand(size, 6, generator=generator) < 0.25).float()
+    else:
+        targets = torch.randint(0, 4, (size,), generator=generator)
+    return embeddings, targets
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+@pytest.mark.parametrize("epsilon", [None, 0.1, 0.0])
+@pytest.mark.parametrize("match", ["intersect", "exact"])
+@pytest.mark.parametrize("seed", range(8))
+def test_equals_the_loop_of_the_formula(seed, multilabel, epsilon, match):
+    embeddings, targets = random_batch(seed, multilabel)
+    settings = {"epsilon": epsilon, "match": match}
+    assert multi_similarity_loss(embeddings, targets, **settings).item() == pytest.approx(
+        loop_of_the_formula(embeddings, targets, **settings).item(), abs=1e-10
+    )
+
+
+@pytest.mark.parametrize("settings", [{"alpha": 50.0, "beta": 2.0}, {"base": 1.0}, {"base": -0.2}])
+def test_settings_mean_what_the_formula_says(settings):
+    embeddings, targets = random_batch(3, multilabel=False)
+    assert multi_similarity_loss(embeddings, targets, **settings).item() == pytest.approx(
+        loop_of_the_formula(embeddings, targets, **settings).item(), abs=1e-10
+    )
+
+
+@pytest.mark.parametrize("mined", [False, True])
+@pytest.mark.parametrize("seed", range(8))
+def test_equals_pytorch_metric_learning_on_class_labels(seed, mined):
+    embeddings, targets = random_batch(seed + 100, multilabel=False, dtype=torch.float32)
+    embeddings.requires_grad_()
+    pairs = MultiSimilarityMiner(epsilon=0.1)(embeddings, targets) if mined else None
+    theirs = PmlLoss(alpha=2, beta=50, base=0.5)(embeddings, targets, pairs)
+    ours = multi_similarity_loss(embeddings, targets, epsilon=0.1 if mined else None)
+    assert ours.item() == pytest.approx(theirs.item(), abs=1e-6)
+    torch.testing.assert_close(
+        torch.autograd.grad(ours, embeddings),
+        torch.autograd.grad(theirs, embeddings),
+        atol=1e-6,
+        rtol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_equals_pytorch_metric_learning_on_label_sets(seed):
+    embeddings, targets = random_batch(seed + 200, multilabel=True, dtype=torch.float32)
+    share = (targets @ targets.T) > 0
+    others = ~torch.eye(len(targets), dtype=torch.bool)
+    pairs = (*torch.where(share & others), *torch.where(~share & others))
+    theirs = PmlLoss(alpha=2, beta=50, base=0.5)(embeddings, indices_tuple=pairs)
+    ours = multi_similarity_loss(embeddings, targets, epsilon=None)
+    assert ours.item() == pytest.approx(theirs.item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+@pytest.mark.parametrize("epsilon", [None, 0.1])
+def test_gradient_is_the_derivative(multilabel, epsilon):
+    embeddings, targets = random_batch(7, multilabel)
+    embeddings = embeddings[:6].requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda rows: multi_similarity_loss(rows, targets[:6], epsilon=epsilon), embeddings
+    )
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_order_of_the_batch_does_not_matter(multilabel):
+    """MMF's own multi-label loss compares every anchor with sample 0's labels."""
+    embeddings, targets = random_batch(11, multilabel)
+    expected = multi_similarity_loss(embeddings, targets)
+    for shift in range(1, len(embeddings)):
+        rotated = multi_similarity_loss(embeddings.roll(shift, 0), targets.roll(shift, 0))
+        assert rotated.item() == pytest.approx(expected.item(), abs=1e-12)
+
+
+def test_no_mining_means_no_mining():
+    """MMF's own loss still mines with hard_mining=False."""
+    embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.1], [-1.0, 0.0]])
+    targets = torch.tensor([0, 0, 1])
+    mined = multi_similarity_loss(embeddings, targets, epsilon=0.1)
+    unmined = multi_similarity_loss(embeddings, targets, epsilon=None)
+    assert mined.item() == 0
+    assert unmined.item() > 0.1
+
+
+def test_a_batch_of_long_random_embeddings_is_finite_and_learns():
+    """MMF's own loss does not normalise: 768 features give inf, or a number without a graph."""
+    embeddings = (10 * torch.randn(32, 768)).requires_grad_()
+    loss = multi_similarity_loss(embeddings, torch.arange(32) % 4)
+    loss.backward()
+    assert torch.isfinite(loss) and embeddings.grad.abs().sum() > 0
+
+
+def test_the_last_sample_counts():
+    """MMF's own loss drops the last sample of every batch."""
+    embeddings, targets = random_batch(5, multilabel=False)
+    embeddings.requires_grad_()
+    multi_similarity_loss(embeddings, targets, epsilon=None).backward()
+    assert (embeddings.grad.abs().sum(dim=1) > 0).all()
+
+
+def test_three_classes_are_not_three_labels():
+    """MMF's own head takes any task of more than two classes for multi-label."""
+    embeddings, _ = random_batch(6, multilabel=False)
+    classes = torch.arange(len(embeddings)) % 3
+    assert multi_similarity_loss(embeddings, classes).item() == pytest.approx(
+        loop_of_the_formula(embeddings, classes).item(), abs=1e-10
+    )
+    one_hot = torch.nn.functional.one_hot(classes, 3)
+    assert multi_similarity_loss(embeddings, one_hot).item() == pytest.approx(
+        multi_similarity_loss(embeddings, classes).item(), abs=1e-12
+    )
+
+
+def test_duplicates_are_told_apart_by_index_not_by_similarity():
+    """MMF's own loss drops positives with a similarity near 1: an equal pair is still a pair."""
+    embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    targets = torch.tensor([0, 0, 1])
+    loss = multi_similarity_loss(embeddings, targets, epsilon=None)
+    positive = math.log(1 + math.exp(-2 * 0.5)) / 2
+    negative = [math.log(1 + math.exp(50 * -0.5)) / 50, math.log(1 + 2 * math.exp(50 * -0.5)) / 50]
+    assert loss.item() == pytest.approx((2 * (positive + negative[0]) + negative[1]) / 3, abs=1e-12)
+
+
+AWKWARD_TARGETS = {
+    "one sample": (torch.randn(1, 8), torch.tensor([3])),
+    "one sample with labels": (torch.randn(1, 8), torch.tensor([[1, 0, 1]])),
+    "no sample": (torch.randn(0, 8), torch.zeros(0, dtype=torch.long)),
+    "one class": (torch.randn(6, 8), torch.zeros(6, dtype=torch.long)),
+    "all classes differ": (torch.randn(6, 8), torch.arange(6)),
+    "no labels": (torch.randn(6, 8), torch.zeros(6, 4)),
+    "no label columns": (torch.randn(6, 8), torch.zeros(6, 0)),
+    "all labels": (torch.randn(6, 8), torch.ones(6, 4)),
+    "identical rows": (torch.ones(6, 8), torch.arange(6) % 2),
+    "rows of zeros": (torch.zeros(6, 8), torch.arange(6) % 2),
+    "one row of zeros": (torch.randn(6, 8) * (torch.arange(6) > 0)[:, None], torch.arange(6) % 2),
+    "huge rows": (1e4 * torch.randn(6, 8), torch.arange(6) % 2),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("epsilon", [None, 0.1])
+@pytest.mark.parametrize("match", ["intersect", "exact"])
+@pytest.mark.parametrize("case", AWKWARD_TARGETS)
+def test_awkward_batches_give_a_finite_value_with_a_graph(case, match, epsilon, dtype):
+    embeddings, targets = AWKWARD_TARGETS[case]
+    embeddings = embeddings.detach().clone().to(dtype).requires_grad_()
+    loss = multi_similarity_loss(embeddings, targets, epsilon=epsilon, match=match)
+    loss.backward()
+    assert loss.shape == () and torch.isfinite(loss)
+    assert embeddings.grad is not None and torch.isfinite(embeddings.grad).all()
+
+
+def test_a_sample_without_labels_has_no_positives():
+    embeddings = torch.randn(4, 8, dtype=torch.float64)
+    unlabelled = torch.zeros(4, 3)
+    for match in ("intersect", "exact"):
+        assert multi_similarity_loss(embeddings, unlabelled, match=match).item() == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_embeddings_give_the_full_precision_loss(dtype):
+    embeddings, targets = random_batch(9, multilabel=False, dtype=torch.float32)
+    half = embeddings.to(dtype)
+    loss = multi_similarity_loss(half, targets)
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(
+        multi_similarity_loss(half.float(), targets).item(), abs=1e-6
+    )
+
+
+def test_autocast_changes_nothing():
+    embeddings, targets = random_batch(9, multilabel=True, dtype=torch.float32)
+    expected = multi_similarity_loss(embeddings, targets)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = multi_similarity_loss(embeddings, targets)
+    assert loss.dtype == torch.float32
+    assert loss.item() == expected.item()
+
+
+def test_compiles_to_the_same_value():
+    embeddings, targets = random_batch(9, multilabel=False, dtype=torch.float32)
+    compiled = torch.compile(multi_similarity_loss, backend="eager", fullgraph=True)
+    assert compiled(embeddings, targets).item() == pytest.approx(
+        multi_similarity_loss(embeddings, targets).item(), abs=1e-6
+    )
+
+
+def test_module_equals_function():
+    embeddings, targets = random_batch(2, multilabel=True)
+    settings = {"alpha": 3.0, "beta": 20.0, "base": 0.4, "epsilon": None, "match": "exact"}
+    module = MultiSimilarityLoss(**settings)
+    assert (
+        module(embeddings, targets).item()
+        == multi_similarity_loss(embeddings, targets, **settings).item()
+    )
+    assert not list(module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"alpha": -1.0}, "alpha: expected more than 0, got -1.0"),
+        ({"alpha": float("nan")}, "alpha: expected a finite number"),
+        ({"beta": 0}, "beta: expected more than 0"),
+        ({"base": float("inf")}, "base: expected a finite number"),
+        ({"epsilon": -0.1}, "epsilon: expected at least 0"),
+        ({"match": "intersects"}, "did you mean 'intersect'"),
+    ],
+)
+def test_a_bad_setting_is_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        multi_similarity_loss(torch.randn(2, 3), torch.tensor([0, 1]), **settings)
+    with pytest.raises(ValueError, match=message):
+        MultiSimilarityLoss(**settings)
+
+
+def test_a_setting_of_the_wrong_type_is_named():
+    with pytest.raises(TypeError, match="alpha: expected a number, got '2'"):
+        MultiSimilarityLoss(alpha="2")
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "targets"),
+    [
+        (torch.randn(4), torch.zeros(4)),
+        (torch.randn(4, 3), torch.zeros(5)),
+        (torch.randn(4, 3), torch.zeros(4, 2, 2)),
+        (torch.randn(4, 3), torch.tensor(1)),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(embeddings, targets):
+    with pytest.raises(ValueError, match="expected"):
+        multi_similarity_loss(embeddings, targets)

@@ -1,0 +1,269 @@
+"""REFINER: Eqs. 2 and 3, its weights, and where its gradients go."""
+
+import copy
+
+import pytest
+import torch
+
+from refnet_mmf import Refiner, refiner_contrastive_loss
+
+
+def batch(size=6, dtype=torch.float32):
+    torch.manual_seed(1)
+    fused = torch.randn(size, 8, dtype=dtype)
+    targets = {
+        "text": torch.randn(size, 5, dtype=dtype),
+        "image": torch.randn(size, 7, dtype=dtype),
+    }
+    return fused, targets
+
+
+def refiner(**settings):
+    torch.manual_seed(0)
+    return Refiner(8, {"text": 5, "image": 7}, **settings)
+
+
+def loop_of_the_formula(loss, reconstructions, targets):
+    """Mean over samples of Eq. 3's L, with loops, in float64."""
+    total = 0.0
+    for decoded, target in zip(reconstructions.double(), targets.double(), strict=True):
+        if loss == "cosine":
+            total += 1 - (decoded @ target) / (decoded.norm() * target.norm())
+        else:
+            total += sum((a - b) ** 2 for a, b in zip(decoded, target, strict=True)) / len(target)
+    return float(total / len(targets))
+
+
+@pytest.mark.parametrize("loss", ["cosine", "mse"])
+@pytest.mark.parametrize("size", [1, 2, 13])
+def test_losses_equal_the_loop_of_the_formula(loss, size):
+    module = refiner(loss=loss).double()
+    fused, targets = batch(size, torch.float64)
+    output = module(fused, targets)
+    for name, target in targets.items():
+        assert output.losses[name].item() == pytest.approx(
+            loop_of_the_formula(loss, output.reconstructions[name], target), abs=1e-10
+        )
+
+
+@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+def test_gradient_is_the_derivative(loss):
+    module = refiner(loss=loss, stop_gradient=False).double()
+    fused, targets = batch(4, torch.float64)
+    assert torch.autograd.gradcheck(
+        lambda f, t: module(f, {"text": t, "image": targets["image"]}).total,
+        (fused.requires_grad_(), targets["text"].requires_grad_()),
+    )
+
+
+def test_contrastive_loss_takes_margin_and_form():
+    module = refiner(loss="contrastive", margin=0.4, form="column")
+    fused, targets = batch()
+    output = module(fused, targets)
+    for name, target in targets.items():
+        expected = refiner_contrastive_loss(
+            output.reconstructions[name], target, margin=0.4, form="column"
+        )
+        assert output.losses[name].item() == expected.item()
+
+
+@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+def test_total_is_weighted_by_gamma_for_every_loss(loss):
+    """MMF's own head ignores the weights for its contrastive loss."""
+    module = refiner(loss=loss, weights={"text": 0.3, "image": 0.05})
+    output = module(*batch())
+    assert output.total.item() == pytest.approx(
+        0.3 * output.losses["text"].item() + 0.05 * output.losses["image"].item(), rel=1e-6
+    )
+
+
+def test_gamma_is_a_tenth_where_it_is_not_given():
+    assert refiner().weights == {"text": 0.1, "image": 0.1}
+    assert refiner(weights={"text": 0.2}).weights == {"text": 0.2, "image": 0.1}
+
+
+def test_decoders_are_part_of_the_module():
+    """MMF's own head keeps its decoders in a plain dict: neither trained, nor saved, nor moved."""
+    module = refiner(dropout=0.5)
+    names = {name for name, _ in module.named_parameters()}
+    assert names == set(module.state_dict())
+    assert {name.split(".")[1] for name in names} == {"text", "image"}
+    module.eval()
+    assert not any(part.training for part in module.modules())
+    before = copy.deepcopy(module.state_dict())
+    optimizer = torch.optim.SGD(module.train().parameters(), lr=0.1)
+    module(*batch()).total.backward()
+    optimizer.step()
+    assert all(not torch.equal(before[name], now) for name, now in module.state_dict().items())
+
+
+def test_a_decoder_is_an_mlp_with_one_hidden_layer_as_wide_as_the_fused_embedding():
+    linear = [part for part in refiner().decoders["image"] if isinstance(part, torch.nn.Linear)]
+    assert [(part.in_features, part.out_features) for part in linear] == [(8, 8), (8, 7)]
+    deep = [
+        p for p in refiner(hidden_dims=[16, 4]).decoders["text"] if isinstance(p, torch.nn.Linear)
+    ]
+    assert [(part.in_features, part.out_features) for part in deep] == [(8, 16), (16, 4), (4, 5)]
+
+
+def test_gamma_of_zero_builds_no_decoder():
+    module = refiner(weights={"text": 0.0, "image": 0.1})
+    assert module.modalities == ("image",)
+    fused, targets = batch()
+    output = module(fused, {"image": targets["image"]})
+    assert set(output.losses) == set(output.reconstructions) == {"image"}
+
+
+def test_all_gammas_zero_give_a_zero_with_a_graph():
+    module = refiner(weights={"text": 0, "image": 0})
+    fused, targets = batch()
+    output = module(fused.requires_grad_(), targets)
+    output.total.backward()
+    assert not list(module.parameters())
+    assert output.total.item() == 0 and (fused.grad == 0).all()
+
+
+@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+def test_stop_gradient_keeps_the_loss_out_of_the_targets_but_not_out_of_the_fusion(loss):
+    fused, targets = batch()
+    fused.requires_grad_()
+    targets = {name: target.requires_grad_() for name, target in targets.items()}
+    refiner(loss=loss)(fused, targets).total.backward()
+    assert fused.grad.abs().sum() > 0
+    assert all(target.grad is None for target in targets.values())
+    refiner(loss=loss, stop_gradient=False)(fused, targets).total.backward()
+    assert all(target.grad.abs().sum() > 0 for target in targets.values())
+
+
+@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+def test_order_of_the_batch_does_not_matter(loss):
+    module = refiner(loss=loss).double()
+    fused, targets = batch(dtype=torch.float64)
+    expected = module(fused, targets).total.item()
+    order = torch.randperm(6)
+    shuffled = {name: target[order] for name, target in targets.items()}
+    assert module(fused[order], shuffled).total.item() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+def test_samples_that_lack_a_modality_do_not_count(loss):
+    module = refiner(loss=loss).double()
+    fused, targets = batch(dtype=torch.float64)
+    present = torch.tensor([True, True, False, True, False, True])
+    garbage = targets["image"].clone()
+    garbage[~present] = float("nan")
+    output = module(fused.requires_grad_(), {**targets, "image": garbage}, mask={"image": present})
+    alone = module(fused[present], {name: target[present] for name, target in targets.items()})
+    assert output.losses["image"].item() == pytest.approx(alone.losses["image"].item(), abs=1e-12)
+    output.total.backward()
+    assert torch.isfinite(fused.grad).all()
+
+
+@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+def test_a_modality_that_no_sample_has_still_reaches_its_decoder(loss):
+    """A parameter without a gradient stops distributed training."""
+    module = refiner(loss=loss)
+    output = module(*batch(), mask={"image": torch.zeros(6, dtype=torch.bool)})
+    output.total.backward()
+    assert output.losses["image"].item() == 0
+    assert all((p.grad == 0).all() for p in module.decoders["image"].parameters())
+
+
+AWKWARD = {
+    "no sample": lambda: batch(0),
+    "one sample": lambda: batch(1),
+    "identical rows": lambda: (
+        torch.ones(4, 8),
+        {"text": torch.ones(4, 5), "image": torch.ones(4, 7)},
+    ),
+    "rows of zeros": lambda: (
+        torch.zeros(4, 8),
+        {"text": torch.zeros(4, 5), "image": torch.zeros(4, 7)},
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+@pytest.mark.parametrize("case", AWKWARD)
+def test_awkward_batches_give_finite_losses_and_gradients(case, loss, dtype):
+    fused, targets = AWKWARD[case]()
+    module = refiner(loss=loss, stop_gradient=False).to(dtype)
+    fused = fused.clone().to(dtype).requires_grad_()
+    output = module(fused, {name: target.to(dtype) for name, target in targets.items()})
+    output.total.backward()
+    assert torch.isfinite(output.total)
+    assert torch.isfinite(fused.grad).all()
+    assert all(torch.isfinite(p.grad).all() for p in module.parameters())
+
+
+def test_losses_are_full_precision_inside_autocast():
+    module = refiner()
+    fused, targets = batch()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = module(fused, targets)
+    assert output.reconstructions["text"].dtype == torch.bfloat16
+    assert output.total.dtype == torch.float32
+    assert output.total.item() == pytest.approx(module(fused, targets).total.item(), abs=1e-2)
+
+
+def test_decoders_draw_no_random_numbers_by_default():
+    module = refiner()
+    state = torch.get_rng_state()
+    module(*batch_without_seed())
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def batch_without_seed():
+    return torch.ones(3, 8), {"text": torch.ones(3, 5), "image": torch.ones(3, 7)}
+
+
+def test_compiles_to_the_same_value():
+    module = refiner(loss="contrastive")
+    compiled = torch.compile(module, backend="eager", fullgraph=True)
+    assert compiled(*batch()).total.item() == pytest.approx(module(*batch()).total.item(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"loss": "cosin"}, ValueError, "unknown loss 'cosin'; did you mean 'cosine'"),
+        ({"loss": None}, ValueError, "unknown loss None"),
+        ({"weights": {"txt": 0.1}}, ValueError, "unknown modality 'txt'; did you mean 'text'"),
+        ({"weights": {"text": -0.1}}, ValueError, r"weights\['text'\]: expected at least 0"),
+        ({"weights": {"text": float("nan")}}, ValueError, "expected a finite number, got nan"),
+        ({"weights": {"text": "0.1"}}, TypeError, "expected a number, got '0.1'"),
+        ({"weights": 0.1}, TypeError, "expected gamma by modality"),
+        ({"hidden_dims": []}, ValueError, "at least one width"),
+        ({"hidden_dims": [0]}, ValueError, r"hidden_dims\[0\]: expected at least 1"),
+        ({"hidden_dims": [2.5]}, TypeError, "whole number"),
+        ({"dropout": 1.0}, ValueError, "dropout: expected less than 1"),
+        ({"activation": "gelus"}, ValueError, "did you mean 'gelu'"),
+        ({"margin": -1}, ValueError, "margin: expected at least 0"),
+        ({"form": "rows"}, ValueError, "did you mean 'row'"),
+        ({"stop_gradient": "false"}, TypeError, "stop_gradient: expected True or False"),
+    ],
+)
+def test_a_bad_setting_is_named(settings, error, message):
+    with pytest.raises(error, match=message):
+        refiner(**settings)
+
+
+def test_no_modalities_is_an_error():
+    with pytest.raises(ValueError, match="target_dims"):
+        Refiner(8, {})
+
+
+def test_inputs_that_do_not_fit_are_named():
+    module = refiner()
+    fused, targets = batch()
+    with pytest.raises(ValueError, match=r"expected a fused embedding \[B, 8\], got \(6, 9\)"):
+        module(torch.randn(6, 9), targets)
+    with pytest.raises(ValueError, match="unknown modality 'imge'; did you mean 'image'"):
+        module(fused, {"text": targets["text"], "imge": targets["image"]})
+    with pytest.raises(ValueError, match="targets: modality 'image' is missing"):
+        module(fused, {"text": targets["text"]})
+    with pytest.raises(ValueError, match=r"targets\['text'\]: expected shape \(6, 5\)"):
+        module(fused, {**targets, "text": torch.randn(6, 6)})
+    with pytest.raises(ValueError, match=r"mask\['text'\]: expected shape \(6,\)"):
+        module(fused, targets, mask={"text": torch.ones(5, dtype=torch.bool)})
