@@ -1,0 +1,70 @@
+"""Where a model's fused embedding and its modalities' features are, and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from refnet_mmf.core.modality_tokens import ModalityTokens, read_target
+from refnet_mmf.core.taps import Tap, Taps
+
+
+@dataclass(frozen=True)
+class FusionTaps:
+    """What REFINER reads of a model.
+
+    Attributes:
+        fused: the fused embedding F_emb, [B, fused_dim].
+        fused_dim: its width.
+        modalities: each modality's token states, upstream of the fused embedding, by its name.
+        token_dims: width of each modality's token states.
+    """
+
+    fused: Tap
+    fused_dim: int
+    modalities: Mapping[str, ModalityTokens]
+    token_dims: Mapping[str, int]
+
+    def __iter__(self) -> Iterator[Tap]:
+        """Yield all taps."""
+        yield self.fused
+        for tokens in self.modalities.values():
+            yield from tokens.taps
+
+
+class FusionReader:
+    """Reads the fused embedding and the targets of a model's forward call.
+
+    Args:
+        model: the model that the taps' paths start from.
+        where: the taps.
+
+    Raises:
+        ValueError: a path leads to no module.
+    """
+
+    def __init__(self, model: nn.Module, where: FusionTaps) -> None:
+        self.where = where
+        self.taps = Taps(model, where)
+
+    def follow(self, training: bool) -> None:
+        """Put the hooks on for training, and take them off for evaluation."""
+        if training:
+            self.taps.attach()
+        else:
+            self.taps.detach()
+
+    def record(self) -> AbstractContextManager[None]:
+        """Keep what passes by within this context."""
+        return self.taps.record()
+
+    def fused(self) -> Tensor:
+        """Return the fused embedding of the recorded call, [B, fused_dim]."""
+        return self.taps.read_tensor(self.where.fused)
+
+    def target(self, modality: str, pooler: str) -> tuple[Tensor, Tensor | None]:
+        """Return a modality's target, and which samples have any token of it (None: all)."""
+        return read_target(self.taps, self.where.modalities[modality], pooler)

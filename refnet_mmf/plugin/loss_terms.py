@@ -1,0 +1,64 @@
+"""The terms that a ReFNet adds to its model's loss (Algorithm 1), and what is logged of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from refnet_mmf.core.diagnostics import reconstruction_r2, target_variance
+from refnet_mmf.core.precision import at_least_float32
+from refnet_mmf.core.reduction import connected_zero
+from refnet_mmf.core.refiner import Refiner
+from refnet_mmf.plugin.fusion_taps import FusionReader
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """One term of the loss.
+
+    Attributes:
+        name: under which it appears in MMF's log and in TensorBoard.
+        weight: gamma_i or zeta.
+        value: the loss, a scalar, not weighted.
+        shown: further numbers to log, scalars without a gradient.
+    """
+
+    name: str
+    weight: float
+    value: Tensor
+    shown: dict[str, Tensor] = field(default_factory=dict)
+
+    def losses(self, prefix: str) -> dict[str, Tensor]:
+        """Return what MMF adds to the total: the weighted loss, of shape [1]."""
+        return {f"{prefix}/{self.name}": (self.weight * self.value).view(1)}
+
+    def metrics(self, prefix: str) -> dict[str, Tensor]:
+        """Return what MMF only logs, each of shape [1]."""
+        shown = {"unweighted": self.value.detach(), **self.shown}
+        return {f"{prefix}/{self.name}_{key}": value.view(1) for key, value in shown.items()}
+
+
+def refiner_terms(refiner: Refiner, reader: FusionReader, pooler: str) -> Iterator[LossTerm]:
+    """Yield a term for each modality that has a decoder."""
+    pooled = {name: reader.target(name, pooler) for name in refiner.modalities}
+    targets = {name: target for name, (target, _) in pooled.items()}
+    present = {name: mask for name, (_, mask) in pooled.items() if mask is not None}
+    refined = refiner(reader.fused(), targets, present)
+    for name, loss in refined.losses.items():
+        quality = reconstruction_r2(
+            refined.reconstructions[name], targets[name], rescale=refiner.loss != "mse"
+        )
+        shown = {"target_variance": target_variance(targets[name]), "r2": quality}
+        yield LossTerm(f"refiner_{name}", refiner.weights[name], loss, shown)
+
+
+def metric_term(
+    name: str, weight: float, loss: nn.Module, reader: FusionReader, labels: Tensor | None
+) -> LossTerm:
+    """Return the metric loss of the fused embedding; without labels it has nothing to do."""
+    fused = reader.fused()
+    if labels is None:
+        return LossTerm(name, weight, connected_zero(at_least_float32(fused)))
+    return LossTerm(name, weight, loss(fused, labels.to(fused.device)))

@@ -1,0 +1,55 @@
+"""The metric loss that a ``metric_loss:`` block asks for."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from refnet_mmf.core.multi_similarity_loss import MultiSimilarityLoss
+from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.settings import LibraryLossSettings, MetricLossSettings
+
+
+class LibraryMetricLoss(nn.Module):
+    """A loss of pytorch-metric-learning on class labels.
+
+    Args:
+        settings: its name and its keywords.
+        place: where the settings stand, for messages.
+
+    Raises:
+        RefnetError: the loss does not take these keywords.
+    """
+
+    def __init__(self, settings: LibraryLossSettings, place: str) -> None:
+        super().__init__()
+        from pytorch_metric_learning import losses
+
+        self.place = place
+        try:
+            self.loss = getattr(losses, settings.type)(**settings.params)
+        except Exception as error:
+            raise RefnetError(f"{place}: {settings.type} does not take this: {error}") from None
+
+    def forward(self, embeddings: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of ``embeddings`` [B, D] with class indices ``targets`` [B]."""
+        if targets.dim() != 1:
+            raise RefnetError(
+                f"{self.place}.type: losses of pytorch-metric-learning take one class a sample, "
+                f"got label sets of shape {tuple(targets.shape)}; 'multi_similarity' takes them"
+            )
+        with_full_precision = embeddings if embeddings.dtype.itemsize >= 4 else embeddings.float()
+        loss: Tensor = self.loss(with_full_precision, targets)
+        return loss
+
+
+def build_metric_loss(settings: MetricLossSettings, place: str) -> nn.Module:
+    """Build the metric loss of ``settings``: embeddings [B, D] and targets to a scalar."""
+    if isinstance(settings, LibraryLossSettings):
+        return LibraryMetricLoss(settings, place)
+    return MultiSimilarityLoss(
+        alpha=settings.alpha,
+        beta=settings.beta,
+        base=settings.base,
+        epsilon=settings.epsilon,
+        match=settings.match,
+    )

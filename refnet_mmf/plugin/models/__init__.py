@@ -1,0 +1,1 @@
+"""ReFNet models, one a file."""

@@ -1,0 +1,197 @@
+"""ReFNet: any MMF model with REFINER and a metric loss on its fused embedding (Algorithm 1).
+
+The stock model stays as it is: taps read its fused embedding and its modalities' token states
+while it trains, and the losses are added to those that MMF has computed. In eval mode nothing of
+this runs. Without a refiner and a metric loss the model is the stock model, bit for bit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from mmf.common.registry import registry
+from mmf.models.base_model import BaseModel
+from mmf.utils.modeling import get_bert_configured_parameters
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from refnet_mmf.core.messages import unknown
+from refnet_mmf.core.poolers import POOLERS
+from refnet_mmf.core.refiner import Refiner
+from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.fusion_taps import FusionReader, FusionTaps
+from refnet_mmf.plugin.loss_terms import LossTerm, metric_term, refiner_terms
+from refnet_mmf.plugin.metric_loss import build_metric_loss
+from refnet_mmf.plugin.model_settings import (
+    ModelSettings,
+    read_model_settings,
+    refuse_blocks_in_stock_section,
+)
+from refnet_mmf.plugin.section import complete_section
+from refnet_mmf.plugin.settings import RefinerSettings
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+OWN_MODULES = ("refiner", "metric_loss")
+
+logger = logging.getLogger(__name__)
+
+
+class ReFNet(BaseModel):
+    """Mixin that makes a ReFNet of an MMF model: ``class RefNetX(ReFNet, X)``.
+
+    Attributes:
+        name: key of the model in MMF's registry and under ``model_config``.
+        stock_name: that of its stock twin.
+        stock_class: the stock twin.
+    """
+
+    name: ClassVar[str]
+    stock_name: ClassVar[str]
+    stock_class: ClassVar[Any]
+
+    config: Any
+    refiner: Refiner | None
+    metric_loss: nn.Module | None
+    reader: FusionReader | None
+
+    def fusion_taps(self) -> FusionTaps:
+        """Tell where the built model's fused embedding and its modalities' features are."""
+        raise NotImplementedError
+
+    @classmethod
+    def config_path(cls) -> str:
+        """Return the path of the default YAML: absolute, or MMF looks for it in three places."""
+        return str(CONFIGS / "models" / f"{cls.name}.yaml")
+
+    def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
+        complete_section(config, self.name, self.stock_name, self.stock_class.config_path())
+        refuse_blocks_in_stock_section(self.stock_name, self.name)
+        super().__init__(config, *args, **kwargs)
+        self.settings: ModelSettings = read_model_settings(config, f"model_config.{self.name}")
+
+    def build(self) -> None:
+        """Build the stock model, then the decoders.
+
+        The decoders draw their random numbers aside, so that the stock part of the run, its
+        dropout and the order of its data are those of the baseline with the same seed.
+        """
+        super().build()
+        settings, place = self.settings, self.settings.place
+        self.refiner = None
+        self.metric_loss = None
+        self.reader = None
+        with torch.random.fork_rng(devices=[]):
+            if settings.refiner is not None:
+                self.refiner = build_refiner(
+                    settings.refiner, self.fusion_taps(), f"{place}.refiner"
+                )
+            if settings.metric_loss is not None:
+                self.metric_loss = build_metric_loss(settings.metric_loss, f"{place}.metric_loss")
+        if self.refiner is not None or self.metric_loss is not None:
+            self.reader = FusionReader(self, self.fusion_taps())
+            self.reader.follow(self.training)
+            self.register_load_state_dict_post_hook(_accept_stock_checkpoint)
+
+    def init_losses(self) -> None:
+        """Let MMF build the stock losses alone."""
+        section = self.config
+        self.config = OmegaConf.merge(section, {"losses": list(self.settings.stock_losses)})
+        super().init_losses()
+        self.config = section
+
+    def get_optimizer_parameters(self, config: Any) -> list[dict[str, Any]]:
+        """Return the stock model's parameter groups and those of the decoders.
+
+        The stock method names the stock model's own parts, and would leave ours out.
+        """
+        groups: list[dict[str, Any]] = super().get_optimizer_parameters(config)
+        for module in (self.refiner, self.metric_loss):
+            if module is not None and any(True for _ in module.parameters()):
+                groups += get_bert_configured_parameters(module, config.optimizer.params.lr)
+        return groups
+
+    def train(self, mode: bool = True) -> Any:
+        """Switch between training and evaluation; the hooks are on in training only."""
+        model = super().train(mode)
+        reader: FusionReader | None = getattr(self, "reader", None)
+        if reader is not None:
+            reader.follow(mode)
+        return model
+
+    def __call__(self, sample_list: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run the stock model; in training, add the losses of the refiner and of the metric."""
+        if self.reader is None or not self.training or self.is_pretrained:
+            return super().__call__(sample_list, *args, **kwargs)
+        with self.reader.record():
+            output = super().__call__(sample_list, *args, **kwargs)
+            terms = list(self._loss_terms(self.reader, sample_list.get("targets")))
+        prefix = f"{sample_list.dataset_type}/{sample_list.dataset_name}"
+        metrics = output.setdefault("metrics", {})
+        for term in terms:
+            output["losses"].update(term.losses(prefix))
+            metrics.update(term.metrics(prefix))
+        return output
+
+    def _loss_terms(self, reader: FusionReader, labels: Tensor | None) -> Iterator[LossTerm]:
+        settings = self.settings
+        if self.refiner is not None and settings.refiner is not None:
+            yield from refiner_terms(self.refiner, reader, settings.refiner.pooler)
+        if self.metric_loss is not None and settings.metric_loss is not None:
+            weight = settings.metric_loss.weight
+            yield metric_term(settings.metric_loss_name, weight, self.metric_loss, reader, labels)
+
+
+def build_refiner(settings: RefinerSettings, where: FusionTaps, place: str) -> Refiner | None:
+    """Build the decoders that ``settings`` asks for, for the features that ``where`` finds.
+
+    Returns:
+        None where all weights are 0.
+
+    Raises:
+        RefnetError: a modality that the model does not have, or a pooler that reads more layers
+            than it has.
+    """
+    for modality in settings.weights:
+        if modality not in where.modalities:
+            raise RefnetError(unknown(f"{place}.weights", "modality", modality, where.modalities))
+    pooler = POOLERS[settings.pooler]
+    for modality, tokens in where.modalities.items():
+        if len(tokens.states) < pooler.layers:
+            raise RefnetError(
+                f"{place}.pooler: {settings.pooler!r} reads the last {pooler.layers} layers, "
+                f"the {modality} encoder has {len(tokens.states)}"
+            )
+    try:
+        refiner = Refiner(
+            where.fused_dim,
+            {name: width * pooler.width for name, width in where.token_dims.items()},
+            loss=settings.loss,
+            weights=settings.weights,
+            hidden_dims=settings.hidden_dims,
+            stop_gradient=settings.stop_gradient,
+            margin=settings.margin,
+            form=settings.form,
+            activation=settings.activation,
+            dropout=settings.dropout,
+        )
+    except (TypeError, ValueError) as error:
+        raise RefnetError(f"{place}: {error}") from None
+    return refiner if refiner.modalities else None
+
+
+def registered_refnets() -> Iterable[str]:
+    """Return the names of the ReFNet models in MMF's registry."""
+    models: Mapping[str, type] = registry.mapping["model_name_mapping"]
+    return sorted(name for name, model in models.items() if issubclass(model, ReFNet))
+
+
+def _accept_stock_checkpoint(model: Any, incompatible: Any) -> None:
+    """Take a stock model's checkpoint as complete: the decoders, which it lacks, start fresh."""
+    own = {name for name, _ in model.named_parameters() if name.partition(".")[0] in OWN_MODULES}
+    if own and own <= set(incompatible.missing_keys):
+        incompatible.missing_keys[:] = [k for k in incompatible.missing_keys if k not in own]
+        logger.warning("The checkpoint is a stock model's: the refiner's decoders start fresh.")
