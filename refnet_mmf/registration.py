@@ -38,7 +38,7 @@ def register() -> None:
 
 def register_once_mmf_is_imported() -> None:
     """Register now if MMF is imported already, else as soon as it has been."""
-    if "mmf" in sys.modules:
+    if sys.modules.get("mmf") is not None:
         register()
     elif not any(isinstance(finder, _MMFWatch) for finder in sys.meta_path):
         sys.meta_path.insert(0, _MMFWatch())
@@ -64,7 +64,7 @@ class _MMFWatch(importlib.abc.MetaPathFinder):
 
     def module_done(self) -> None:
         """Register when the outermost of the nested imports is complete, and stop watching."""
-        if self.depth == 0 and "mmf" in sys.modules:
+        if self.depth == 0 and sys.modules.get("mmf") is not None:
             if self in sys.meta_path:
                 sys.meta_path.remove(self)
             register()

@@ -16,7 +16,7 @@ import torch
 from mmf.common.registry import registry
 from mmf.models.base_model import BaseModel
 from mmf.utils.modeling import get_bert_configured_parameters
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from refnet_mmf.core.messages import unknown
@@ -54,6 +54,7 @@ class ReFNet(BaseModel):
     stock_class: ClassVar[Any]
 
     config: Any
+    settings: ModelSettings
     refiner: Refiner | None
     metric_loss: nn.Module | None
     reader: FusionReader | None
@@ -67,11 +68,20 @@ class ReFNet(BaseModel):
         """Return the path of the default YAML: absolute, or MMF looks for it in three places."""
         return str(CONFIGS / "models" / f"{cls.name}.yaml")
 
+    @classmethod
+    def check_settings(cls, section: DictConfig) -> ModelSettings:
+        """Complete the model's own section from its stock twin's, in place, and check it.
+
+        Raises:
+            RefnetError: one line for the first thing that is wrong.
+        """
+        refuse_blocks_in_stock_section(cls.stock_name, cls.name)
+        complete_section(section, cls.name, cls.stock_name, cls.stock_class.config_path())
+        return read_model_settings(section, f"model_config.{cls.name}")
+
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
-        complete_section(config, self.name, self.stock_name, self.stock_class.config_path())
-        refuse_blocks_in_stock_section(self.stock_name, self.name)
+        self.settings = self.check_settings(config)
         super().__init__(config, *args, **kwargs)
-        self.settings: ModelSettings = read_model_settings(config, f"model_config.{self.name}")
 
     def build(self) -> None:
         """Build the stock model, then the decoders.

@@ -1,0 +1,77 @@
+"""The ``refnet`` command: one sub-command for each thing that a user does."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from refnet_mmf import __version__
+
+
+class Command(NamedTuple):
+    """A sub-command: its module has ``add_arguments(parser)`` and ``run(args) -> exit code``."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "install-mmf": Command(
+        "refnet_mmf.porting.install", "put a working MMF into this Python environment"
+    ),
+    "run": Command(
+        "refnet_mmf.plugin.run", "run MMF with the plugin loaded and everything checked first"
+    ),
+    "data": Command("refnet_mmf.experiments.data", "make miniature data sets"),
+    "demo": Command(
+        "refnet_mmf.experiments.demo", "train MMBT, ReFNet-MMBT and ReFNetMS-MMBT side by side"
+    ),
+}
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """Build the parser; only the module of ``command`` is imported for its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="refnet", description="Multimodal models that keep their modalities."
+    )
+    parser.add_argument("--version", action="version", version=f"refnet_mmf {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (module, help_text) in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=help_text, description=help_text)
+        if name == command:
+            loaded = importlib.import_module(module)
+            loaded.add_arguments(subparser)
+            subparser.set_defaults(run=loaded.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``refnet`` with ``arguments`` (None: those of the process); return the exit code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    command = next((word for word in arguments if not word.startswith("-")), None)
+    try:
+        args = build_parser(command).parse_args(arguments)
+        return int(args.run(args))
+    except ModuleNotFoundError as error:
+        print(f"refnet {command}: {missing_package(error.name)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"refnet {command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def missing_package(name: str | None) -> str:
+    """Say how to get a package that is not installed."""
+    if name is not None and name.partition(".")[0] in ("mmf", "mmf_cli"):
+        return "MMF is not installed; 'refnet install-mmf' puts it into this environment"
+    return (
+        f"the package {name!r} is not installed; "
+        "pip install 'refnet_mmf[all]' brings everything that the commands need"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""Checks a whole MMF command before it runs: names, keys, files and data.
+
+MMF itself warns and goes on, or stops with a traceback somewhere inside, after minutes of loading.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmf.common.registry import registry
+from mmf.utils.configuration import Configuration
+from mmf.utils.env import setup_imports
+from mmf.utils.general import get_absolute_path
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from refnet_mmf.core.messages import nearest, unknown
+from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.refnet import ReFNet
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+# What decides which YAML files make up the configuration; all else must be a key of these.
+ESSENTIAL = ("config", "model", "dataset", "datasets", "env.user_dir")
+
+
+def check_command(options: Sequence[str]) -> list[str]:
+    """Check the options of an MMF command.
+
+    Returns:
+        The options to run, with the path of ``config`` made absolute.
+
+    Raises:
+        RefnetError: one line for the first thing that is wrong.
+    """
+    values = _as_mapping(options)
+    setup_imports()
+    for key, kind, known in (
+        ("model", "model", registry.mapping["model_name_mapping"]),
+        ("dataset", "data set", registry.mapping["builder_name_mapping"]),
+    ):
+        names = values.get(key, values.get("datasets") if key == "dataset" else None)
+        if names is None:
+            raise RefnetError(f"{key}= is missing; e.g. {_example(values)}")
+        for name in names.split(",") if key == "dataset" else [names]:
+            if name not in known:
+                raise RefnetError(unknown(key, kind, name, known))
+    if "config" in values:
+        values["config"] = str(_find_config(values["config"]))
+    essential = {key: value for key, value in values.items() if key in ESSENTIAL}
+    _check_keys(_build_configuration(essential), [key for key in values if key not in ESSENTIAL])
+    config = _build_configuration(values)
+    _check_losses(config)
+    model = registry.get_model_class(config.model)
+    if issubclass(model, ReFNet):
+        model.check_settings(config.model_config[config.model])
+    _check_data(config)
+    return _as_options(values)
+
+
+def _as_mapping(options: Sequence[str]) -> dict[str, str]:
+    """Split ``KEY=VALUE`` options, or alternating keys and values, as MMF reads them."""
+    if options and "=" not in options[0]:
+        if len(options) % 2:
+            raise RefnetError(f"{options[-1]!r} has no value; options are KEY=VALUE")
+        return dict(zip(options[0::2], options[1::2], strict=True))
+    for option in options:
+        if "=" not in option:
+            raise RefnetError(f"{option!r} has no value; options are KEY=VALUE")
+    return dict(option.split("=", maxsplit=1) for option in options)
+
+
+def _as_options(values: Mapping[str, str]) -> list[str]:
+    return [f"{key}={value}" for key, value in values.items()]
+
+
+def _example(values: Mapping[str, str]) -> str:
+    given = {"model": "refnet_mmbt", "dataset": "hateful_memes", **values}
+    return f"refnet run model={given['model']} dataset={given['dataset']}"
+
+
+def _find_config(path: str) -> Path:
+    """Find a YAML file where MMF would, or among the plugin's own."""
+    candidates = [Path(get_absolute_path(path)), PACKAGE / path]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate.resolve()
+    own = sorted(str(f.relative_to(PACKAGE)) for f in (PACKAGE / "projects").rglob("*.yaml"))
+    guess = nearest(path, own)
+    hint = f"; did you mean {guess!r}?" if guess else ""
+    raise RefnetError(f"config: no such file: {path}{hint}")
+
+
+def _build_configuration(values: Mapping[str, str]) -> DictConfig:
+    """Let MMF build its configuration from these options; word its errors in one line."""
+    arguments = argparse.Namespace(config_override=None, opts=_as_options(values))
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            configuration = Configuration(arguments)
+            registry.register("configuration", configuration)
+            config: DictConfig = configuration.get_config()
+            OmegaConf.to_container(config, resolve=True)
+    except (AttributeError, OmegaConfBaseException, OSError, YAMLError) as error:
+        raise RefnetError(f"configuration: {' '.join(str(error).split())}") from None
+    return config
+
+
+def _check_keys(config: DictConfig, keys: Sequence[str]) -> None:
+    """Refuse an option that the configuration of YAML files does not have."""
+    for key in keys:
+        node: Any = config
+        path: list[str] = []
+        for part in key.split("."):
+            name, _, index = part.partition("[")
+            if not isinstance(node, DictConfig):
+                raise RefnetError(
+                    f"{key}: {'.'.join(path)} is {node!r}, not a block with keys of its own"
+                )
+            if name not in node:
+                place = ".".join(path) or "command line"
+                raise RefnetError(unknown(place, "option", name, map(str, node)))
+            path.append(part)
+            node = node[name]
+            if index:
+                position = int(index.rstrip("]")) if index.rstrip("]").isdigit() else None
+                if not isinstance(node, ListConfig) or position is None or position >= len(node):
+                    raise RefnetError(f"{key}: {'.'.join(path)}: no such element")
+                node = node[position]
+
+
+def _check_losses(config: DictConfig) -> None:
+    """Refuse a loss that nobody has registered, of any model."""
+    section = config.get("model_config", {}).get(config.model, {})
+    known = registry.mapping["loss_name_mapping"]
+    for position, entry in enumerate(section.get("losses", None) or []):
+        kind = entry.get("type") if isinstance(entry, Mapping) else entry
+        if kind not in known:
+            place = f"model_config.{config.model}.losses[{position}].type"
+            raise RefnetError(unknown(place, "loss", kind, known))
+
+
+def _check_data(config: DictConfig) -> None:
+    """Refuse a data folder without the annotations that the data set's configuration names."""
+    data_dir = Path(get_absolute_path(str(config.env.data_dir)))
+    if not data_dir.is_dir():
+        raise RefnetError(f"env.data_dir: no such folder: {data_dir}")
+    wanted = {"train", "val", "test"} & set(
+        str(config.get("run_type", "")).replace(",", "_").split("_")
+    )
+    for name in str(config.datasets).split(","):
+        dataset = config.dataset_config.get(name, {})
+        folder = Path(get_absolute_path(str(dataset.get("data_dir", data_dir))))
+        for split, files in (dataset.get("annotations", None) or {}).items():
+            for file in files if split in wanted else []:
+                path = folder / file
+                if not path.exists():
+                    raise RefnetError(
+                        f"dataset_config.{name}.annotations.{split}: no such file: {path} "
+                        f"('refnet data make {name} --size mini --out DIR' makes a miniature set)"
+                    )

@@ -1,0 +1,56 @@
+"""``refnet run ...``: MMF's own run, with the plugin loaded and everything checked first."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from refnet_mmf import register
+from refnet_mmf.plugin.errors import DEBUG_VARIABLE, RefnetError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``refnet run``: those of ``mmf_run``."""
+    parser.usage = "refnet run config=FILE model=NAME dataset=NAME [KEY=VALUE ...]"
+    parser.description = (
+        "MMF's mmf_run with the plugin loaded, where the whole command is checked before any "
+        "training. config= may also be a path below the plugin's own projects/."
+    )
+    parser.add_argument("options", nargs="*", metavar="KEY=VALUE", help="as for mmf_run")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check the command, then train or evaluate; return the exit code.
+
+    What ends a run ends it in one line, unless ``REFNET_DEBUG=1`` asks for the traceback.
+    """
+    # Worker processes that MMF starts load the plugin as a user module.
+    os.environ.setdefault("MMF_USER_DIR", str(PACKAGE))
+    register()
+    from mmf_cli.run import run as mmf_run
+
+    from refnet_mmf.plugin.command_check import check_command
+
+    try:
+        options = check_command(args.options)
+        mmf_run(options)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if os.environ.get(DEBUG_VARIABLE) == "1" or isinstance(error, SystemExit):
+            raise
+        sys.stdout.flush()
+        print(f"refnet run: {_one_line(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _one_line(error: BaseException) -> str:
+    message = " ".join(str(error).split())
+    if isinstance(error, RefnetError):
+        return message
+    return f"{type(error).__name__}: {message} ({DEBUG_VARIABLE}=1 shows where)"

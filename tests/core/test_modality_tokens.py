@@ -1,0 +1,69 @@
+"""Which positions of a joint sequence are one modality's own."""
+
+import pytest
+import torch
+from torch import nn
+
+from refnet_mmf import pool_tokens
+from refnet_mmf.core.modality_tokens import Keep, ModalityTokens, read_target
+from refnet_mmf.core.taps import Tap, Taps
+
+
+class Joint(nn.Module):
+    """[start] image (3) [end] text (4), as MMBT joins them."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Identity(), nn.Identity()
+        self.text_mask, self.joint_mask = nn.Identity(), nn.Identity()
+
+    def forward(self, states, text_mask, joint_mask):
+        self.first(states)
+        self.second(2 * states)
+        self.text_mask(text_mask)
+        self.joint_mask(joint_mask)
+
+
+STATES = torch.arange(2 * 9 * 1.0).view(2, 9, 1)
+TEXT_MASK = torch.tensor([[1, 1, 1, 0], [0, 0, 0, 0]])
+JOINT_MASK = torch.cat([torch.ones(2, 5), TEXT_MASK], dim=1)
+
+
+def read(tokens, pooler="average_last"):
+    network = Joint()
+    taps = Taps(network, tokens.taps)
+    taps.attach()
+    with taps.record():
+        network(STATES, TEXT_MASK, JOINT_MASK)
+        return read_target(taps, tokens, pooler)
+
+
+TEXT = Tap("text_mask")
+STATE_TAPS = (Tap("first"), Tap("second"))
+
+
+@pytest.mark.parametrize(
+    ("keep", "positions"),
+    [
+        (Keep("last", TEXT), [5, 6, 7, 8]),
+        (Keep("before_last", TEXT), [0, 1, 2, 3, 4]),
+        (Keep("before_last", TEXT, skip_first=1, skip_last=1), [1, 2, 3]),
+        (Keep("first", TEXT), [0, 1, 2, 3]),
+        (Keep("first", TEXT, skip_first=1), [1, 2, 3]),
+        (None, list(range(9))),
+    ],
+)
+@pytest.mark.parametrize("pooler", ["average_last", "average_last_two", "average_concat"])
+def test_keeps_the_part_that_is_meant(keep, positions, pooler):
+    target, present = read(ModalityTokens(STATE_TAPS, keep=keep), pooler)
+    part = STATES[:, positions]
+    assert torch.equal(target, pool_tokens([part, 2 * part], None, pooler))
+    assert present is None
+
+
+@pytest.mark.parametrize("mask", [Tap("text_mask"), Tap("joint_mask")])
+def test_a_mask_of_the_part_or_of_the_whole_says_what_counts(mask):
+    target, present = read(ModalityTokens(STATE_TAPS, mask=mask, keep=Keep("last", TEXT)))
+    assert target[0].item() == 2 * STATES[0, 5:8].mean()
+    assert target[1].item() == 0
+    assert present.tolist() == [True, False]
