@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -41,7 +41,8 @@ class ImageEncoderSettings(Block):
         1, description="image tokens; -1: one for each position of the feature map"
     )
     pool_type: Literal["avg", "max"] = Field("avg", description="pooling to that number")
-    in_dim: Annotated[int, Field(ge=1)] | None = Field(None, description="not read: stock key")
+    in_dim: int | None = Field(None, description="not read: other encoders' key in stock YAML")
+    pretrained: bool | None = Field(None, description="not read: ResNet-152's key in stock YAML")
 
 
 class TorchvisionImageEncoder(nn.Module):

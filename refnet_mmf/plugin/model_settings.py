@@ -49,7 +49,7 @@ def read_model_settings(section: DictConfig, place: str) -> ModelSettings:
     """
     values: dict[str, Any] = OmegaConf.to_container(section, resolve=True)
     _check_for_misspelt_blocks(values, place)
-    blocks = {key: _null(values.get(key)) for key in OWN_BLOCKS}
+    blocks = {key: values.get(key) for key in OWN_BLOCKS}
     stock_losses = []
     metric_loss_name = "metric_loss"
     for position, entry in enumerate(values.get("losses") or []):
@@ -125,8 +125,3 @@ def _refuse_both(place: str, block: str, kind: str, values: Any) -> None:
             f"{place}.losses: {kind!r} stands in this list and in {place}.{block}, and would count "
             f"twice: take it out of the list, or set {place}.{block}: null"
         )
-
-
-def _null(value: Any) -> Any:
-    """Read the strings null and None, as MMF's command line leaves them, as null."""
-    return None if value in ("null", "None", "~") else value

@@ -12,6 +12,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 OWN_BLOCKS = ("refiner", "metric_loss")
 
+# How null may arrive from the command line, which MMF reads as Python, not as YAML.
+NULLS = ("null", "None", "~")
+
 Path = tuple[str, ...]
 
 
@@ -48,6 +51,9 @@ def complete_section(section: DictConfig, name: str, stock_name: str, stock_yaml
         for place, value in _command_line(name):
             if isinstance(OmegaConf.select(section, place), DictConfig):
                 OmegaConf.update(section, place, value, merge=False)
+        for block in OWN_BLOCKS:
+            if section.get(block) in NULLS:
+                section[block] = None
 
 
 def _command_line(name: str) -> Iterator[tuple[str, Any]]:

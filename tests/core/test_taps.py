@@ -141,7 +141,7 @@ def test_works_in_a_compiled_network(network):
 
 
 def test_a_wrong_path_names_the_nearest_and_what_there_is(network):
-    with pytest.raises(ValueError, match="'layers' has no '7'.*layers has: 0, 1, 2|layers has no '7'"):
+    with pytest.raises(ValueError, match="layers has no '7'.*layers has: 0, 1, 2"):
         Taps(network, [Tap("layers.7")])
     with pytest.raises(ValueError, match="did you mean 'heads.main'"):
         Taps(network, [Tap("head.main")])

@@ -1,0 +1,48 @@
+# The one entry point: `make help` lists what there is.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+DEMO   ?= demo
+MMF_STAMP = $(VENV)/.mmf-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow test-main lint typecheck clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(MMF_STAMP) ## make .venv with MMF and everything else in it
+
+$(VENV)/.packages-installed: setup.py constraints.txt refnet_mmf/version.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --constraint constraints.txt setuptools wheel
+	$(BIN)/python -m pip install --constraint constraints.txt --config-settings editable_mode=compat --editable '.[all]'
+	touch $@
+
+$(MMF_STAMP): $(VENV)/.packages-installed $(wildcard refnet_mmf/porting/*.py)
+	$(BIN)/refnet install-mmf
+	touch $@
+
+demo: setup ## train MMBT, ReFNet-MMBT and ReFNetMS-MMBT side by side on miniature memes
+	$(BIN)/refnet demo --out $(DEMO)
+
+test: setup ## the test suite, but for what is slow
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: setup ## the slow part of the test suite
+	$(BIN)/python -m pytest -m slow
+
+test-main: setup ## the test suite against a checkout of MMF main: make test-main MMF=DIR
+	@test -n "$(MMF)" || { echo "make test-main: which checkout? make test-main MMF=DIR"; exit 2; }
+	$(BIN)/refnet install-mmf --from $(MMF) --target build/mmf-main
+	PYTHONPATH=$(CURDIR)/build/mmf-main $(BIN)/python -m pytest -m "not slow"
+
+lint: setup ## ruff, format included
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: setup ## mypy
+	$(BIN)/mypy
+
+clean: ## remove what was built, but not .venv
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache demo

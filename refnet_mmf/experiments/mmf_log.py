@@ -1,0 +1,62 @@
+"""Reads the progress lines of MMF's log, which are alike on both of its lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_PROGRESS = re.compile(r"progress: (\d+)/(\d+), (.*)")
+_NUMBER = re.compile(r"([^\s,:]+/[^\s,:]+): (-?(?:\d+\.?\d*(?:e[+-]?\d+)?|nan|inf))(?=,|\s*$)")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One progress line.
+
+    Attributes:
+        update: updates done.
+        updates: updates in all.
+        values: the numbers shown, by MMF's key, e.g. ``val/hateful_memes/roc_auc``.
+    """
+
+    update: int
+    updates: int
+    values: dict[str, float]
+
+
+def read_progress(lines: Iterable[str]) -> Iterator[Progress]:
+    """Yield the progress lines among ``lines``, in order."""
+    for line in lines:
+        found = _PROGRESS.search(_COLOUR.sub("", line))
+        if found:
+            values = {key: float(value) for key, value in _NUMBER.findall(found[3])}
+            yield Progress(int(found[1]), int(found[2]), values)
+
+
+def last_values(progress: Iterable[Progress], split: str) -> dict[str, float]:
+    """Return the numbers of the last line that shows ``split``; empty where none does.
+
+    MMF evaluates the best checkpoint last of all.
+    """
+    prefix = f"{split}/"
+    found: dict[str, float] = {}
+    for line in progress:
+        shown = {key: value for key, value in line.values.items() if key.startswith(prefix)}
+        found = shown or found
+    return found
+
+
+def curve(progress: Iterable[Progress], key: str) -> tuple[list[int], list[float]]:
+    """Return updates and values of ``key`` while training went on.
+
+    The last lines of a run evaluate a restored checkpoint: their update is an earlier one.
+    """
+    updates: list[int] = []
+    values: list[float] = []
+    for line in progress:
+        if key in line.values and (not updates or line.update > updates[-1]):
+            updates.append(line.update)
+            values.append(line.values[key])
+    return updates, values

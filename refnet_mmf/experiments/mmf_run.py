@@ -1,0 +1,104 @@
+"""Runs MMF's stock ``mmf_run`` in a process of its own, and follows its progress."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from refnet_mmf.experiments.mmf_log import Progress, read_progress
+
+POLL_SECONDS = 0.5
+LAST_LINES = 12
+
+
+@dataclass(frozen=True)
+class Run:
+    """One ``mmf_run``.
+
+    Attributes:
+        name: what it is called in messages.
+        options: the options of the command, without those that say where it writes.
+        folder: where it writes; its log is ``log.txt`` there.
+    """
+
+    name: str
+    options: Sequence[str]
+    folder: Path
+
+    @property
+    def arguments(self) -> list[str]:
+        """The options of the command, all of them."""
+        return ["env.user_dir=refnet_mmf", *self.options, f"env.save_dir={self.folder}"]
+
+    @property
+    def command(self) -> str:
+        """The command, as it can be typed."""
+        return shlex.join(["mmf_run", *self.arguments])
+
+    @property
+    def log(self) -> Path:
+        """Where everything that it prints goes."""
+        return self.folder / "log.txt"
+
+    def progress(self) -> list[Progress]:
+        """Return the progress lines that it has printed up to now."""
+        if not self.log.exists():
+            return []
+        return list(read_progress(self.log.read_text(errors="replace").splitlines()))
+
+
+class RunFailed(RuntimeError):  # noqa: N818
+    """A run ended with an error; the message shows its last lines."""
+
+
+def execute(run: Run, on_progress: Callable[[int, int], None], threads: int = 1) -> float:
+    """Run it to its end.
+
+    Args:
+        run: what to run; its folder is made.
+        on_progress: called now and then with the updates done and the updates in all.
+        threads: how many threads it may compute with.
+
+    Returns:
+        Seconds that it took.
+
+    Raises:
+        RunFailed: it ended with an error.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    with run.log.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mmf_cli.run", *run.arguments],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=_environment(threads),
+        )
+        try:
+            while process.poll() is None:
+                time.sleep(POLL_SECONDS)
+                lines = run.progress()
+                if lines:
+                    on_progress(max(line.update for line in lines), lines[-1].updates)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    if process.returncode != 0:
+        last = run.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+        raise RunFailed(
+            f"{run.name}: mmf_run ended with exit code {process.returncode}; "
+            f"the last lines of {run.log}:\n" + "\n".join(f"  {line}" for line in last)
+        )
+    return time.monotonic() - start
+
+
+def _environment(threads: int) -> Mapping[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}

@@ -1,0 +1,85 @@
+"""Renders a report as one HTML page that needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: a caption, a header and rows of text."""
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with its caption."""
+
+    caption: str
+    svg: bytes
+
+    @property
+    def source(self) -> str:
+        """The picture as a data URL."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: text, then tables, figures and commands."""
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+    commands: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report.
+
+    Attributes:
+        title: its heading.
+        notice: what every reader must know before any number, e.g. that the data is miniature.
+        sections: its parts.
+        facts: versions, seed and so on, shown at the end.
+    """
+
+    title: str
+    notice: str
+    sections: Sequence[Section]
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def render_page(page: Page) -> str:
+    """Render ``page``; everything that is shown is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("page.html").render(page=page)
+
+
+def as_text(table: Table) -> str:
+    """Render a table for the terminal."""
+    rows = [table.header, *table.rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(table.header))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    rule = "-" * len(lines[0])
+    return "\n".join([table.caption, "", lines[0], rule, *lines[1:]])

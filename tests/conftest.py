@@ -1,0 +1,35 @@
+"""Fixtures for all tests: the tiny miniature data, and a network small enough for every test."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+# Processes side by side, one thread each: no test may depend on how many processors there are.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory) -> Path:
+    """A folder that all workers of a parallel run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@pytest.fixture(scope="session")
+def memes(shared_folder) -> Path:
+    """The tiny miniature memes; the value is for env.data_dir."""
+    if Path("/tmp/me/memes").exists():
+        return Path("/tmp/me/memes")  # TEMPORARY
+    folder = shared_folder / "memes"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            command = [sys.executable, "-m", "refnet_mmf.cli", "data", "make", "hateful_memes"]
+            subprocess.run([*command, "--size", "tiny", "--out", str(folder)], check=True)
+    return folder

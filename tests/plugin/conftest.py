@@ -1,0 +1,159 @@
+"""Runs of the real MMF, in processes of their own and in this one."""
+
+import argparse
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from refnet_mmf.experiments.mmf_log import Progress, read_progress
+
+pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROJECT = REPOSITORY / "projects" / "hateful_memes" / "configs" / "mmbt"
+SHORT = (
+    "training.max_updates=4",
+    "training.batch_size=16",
+    "training.log_interval=1",
+    "training.evaluation_interval=2",
+    "training.checkpoint_interval=2",
+    "training.num_workers=0",
+    "scheduler.params.num_warmup_steps=1",
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left: exit code, all that it printed, and where it wrote."""
+
+    code: int
+    output: str
+    folder: Path
+
+    @property
+    def progress(self) -> list[Progress]:
+        return list(read_progress(self.output.splitlines()))
+
+    def series(self, key: str) -> list[float]:
+        return [line.values[key] for line in self.progress if key in line.values]
+
+    def checkpoint(self, name="current.ckpt") -> dict:
+        found = sorted(self.folder.rglob(name))
+        assert found, f"no {name} in {self.folder}:\n{self.output[-3000:]}"
+        return torch.load(found[0], map_location="cpu", weights_only=True)
+
+    def model(self, name="current.ckpt") -> dict[str, torch.Tensor]:
+        return self.checkpoint(name)["model"]
+
+
+def run_process(command, folder, environment=None, cwd=None) -> Result:
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        timeout=600,
+    )
+    return Result(done.returncode, done.stdout, folder)
+
+
+@pytest.fixture
+def mmf_run(memes, tmp_path):
+    """Run the stock mmf_run on the tiny memes; keyword ``plugin`` says how the plugin is loaded."""
+
+    def run(
+        *options,
+        recipe="refnet_mini",
+        model="refnet_mmbt",
+        name="run",
+        plugin="env.user_dir=refnet_mmf",
+        environment=None,
+        cwd=None,
+    ):
+        folder = tmp_path / name
+        config = recipe if Path(recipe).is_absolute() else PROJECT / f"{recipe}.yaml"
+        command = [
+            *[sys.executable, "-m", "mmf_cli.run", f"config={config}", f"model={model}"],
+            *["dataset=hateful_memes", f"env.data_dir={memes}", f"env.save_dir={folder}"],
+            *([plugin] if plugin else []),
+            *SHORT,
+            *options,
+        ]
+        return run_process(command, folder, environment, cwd)
+
+    return run
+
+
+@pytest.fixture
+def configure(memes, tmp_path):
+    """Build MMF's configuration in this process, as mmf_run does."""
+    from mmf.common.registry import registry
+    from mmf.utils.configuration import Configuration
+    from mmf.utils.env import setup_imports
+
+    import refnet_mmf
+
+    refnet_mmf.register()
+    setup_imports()
+
+    def build(*options, recipe="refnet_mini", model="refnet_mmbt"):
+        config = recipe if Path(recipe).is_absolute() else PROJECT / f"{recipe}.yaml"
+        common = [f"config={config}", f"model={model}", "dataset=hateful_memes"]
+        paths = [f"env.data_dir={memes}", f"env.save_dir={tmp_path}"]
+        configuration = Configuration(
+            argparse.Namespace(config_override=None, opts=[*common, *paths, *options])
+        )
+        registry.register("configuration", configuration)
+        configuration.freeze()
+        registry.register("config", configuration.get_config())
+        return configuration.get_config()
+
+    return build
+
+
+@pytest.fixture
+def build(configure):
+    """Build a model in this process as MMF's trainer does, seeded."""
+    from mmf.utils.build import build_model
+    from omegaconf import open_dict
+
+    def make(*options, recipe="refnet_mini", model="refnet_mmbt", seed=0):
+        config = configure(*options, recipe=recipe, model=model)
+        section = config.model_config[model]
+        with open_dict(section):
+            section.model = model
+        torch.manual_seed(seed)
+        return build_model(section)
+
+    return make
+
+
+@pytest.fixture
+def samples():
+    """A batch as MMF's loader gives it: 4 memes of random words and random regions."""
+    from mmf.common.sample import SampleList
+
+    def make(size=4, words=10, regions=4, seed=0, labels=True):
+        generator = torch.Generator().manual_seed(seed)
+        batch = SampleList()
+        batch.dataset_name, batch.dataset_type = "hateful_memes", "train"
+        lengths = torch.randint(3, words + 1, (size, 1), generator=generator)
+        mask = (torch.arange(words) < lengths).long()
+        batch.add_field("input_mask", mask)
+        batch.add_field(
+            "input_ids", mask * torch.randint(5, 50, (size, words), generator=generator)
+        )
+        batch.add_field("segment_ids", torch.zeros_like(mask))
+        batch.add_field("image_feature_0", torch.randn(size, regions, 512, generator=generator))
+        if labels:
+            batch.add_field("targets", torch.arange(size) % 2)
+        return batch
+
+    return make

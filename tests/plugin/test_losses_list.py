@@ -1,0 +1,121 @@
+"""``multi_similarity`` and ``refiner`` in MMF's own list of losses."""
+
+import textwrap
+
+import pytest
+import torch
+
+from refnet_mmf import multi_similarity_loss
+from refnet_mmf.plugin.errors import RefnetError
+
+pytestmark = pytest.mark.mmf
+
+
+@pytest.fixture
+def with_losses(build, tmp_path):
+    """Build a model with a list of losses, and further keys of its section."""
+
+    def make(losses, model="refnet_mmbt", section="", refiner="null"):
+        from tests.plugin.conftest import PROJECT
+
+        recipe = "refnet_mini" if model == "refnet_mmbt" else "baseline_mini"
+        file = tmp_path / "experiment.yaml"
+        own = f"    refiner: {refiner}\n" if model == "refnet_mmbt" else ""
+        file.write_text(
+            f"includes:\n- {PROJECT / recipe}.yaml\nmodel_config:\n  {model}:\n{own}"
+            + textwrap.indent(section, "    ")
+            + "    losses:\n"
+            + textwrap.indent(textwrap.dedent(losses), "    ")
+        )
+        return build(recipe=str(file), model=model)
+
+    return make
+
+
+def losses_of(output):
+    return {key.split("/")[-1]: value for key, value in output["losses"].items()}
+
+
+def test_multi_similarity_on_the_output_of_a_stock_model(with_losses, samples):
+    model = with_losses(
+        """
+        - type: cross_entropy
+        - type: multi_similarity
+          params:
+            embedding: scores
+            weight: 0.5
+            epsilon: null
+        """,
+        model="mmbt",
+    ).train()
+    batch = samples(size=8)
+    output = model(batch)
+    expected = 0.5 * multi_similarity_loss(output["scores"], batch["targets"], epsilon=None)
+    assert losses_of(output)["multi_similarity"].item() == pytest.approx(expected.item(), abs=1e-7)
+
+
+def test_a_key_that_the_output_does_not_have_is_named(with_losses, samples):
+    model = with_losses(
+        "- type: multi_similarity\n  params: {embedding: score}\n", model="mmbt"
+    ).train()
+    with pytest.raises(
+        RefnetError,
+        match="embedding: unknown key of the model's output 'score'; did you mean 'scores'",
+    ):
+        model(samples())
+
+
+def test_multi_similarity_of_the_fused_embedding_is_the_metric_loss(with_losses, build, samples):
+    listed = with_losses(
+        "- type: cross_entropy\n- type: multi_similarity\n  params: {weight: 0.2}\n"
+    )
+    block = build(
+        "model_config.refnet_mmbt.refiner=null",
+        "model_config.refnet_mmbt.metric_loss={'weight': 0.2}",
+    )
+    block.load_state_dict(listed.state_dict())
+    torch.manual_seed(0)
+    in_list = losses_of(listed.train()(samples(size=8)))
+    torch.manual_seed(0)
+    in_block = losses_of(block.train()(samples(size=8)))
+    assert in_list["multi_similarity"].item() == in_block["metric_loss"].item() > 0
+
+
+def test_refiner_in_the_list_is_the_refiner_block(with_losses, samples):
+    model = with_losses("- type: cross_entropy\n- type: refiner\n  params: {loss: mse}\n").train()
+    assert model.refiner.loss == "mse"
+    assert set(losses_of(model(samples()))) == {"cross_entropy", "refiner_text", "refiner_image"}
+    assert set(losses_of(model.eval()(samples()))) == {"cross_entropy"}
+
+
+def test_the_same_loss_in_list_and_block_is_refused(with_losses):
+    with pytest.raises(
+        RefnetError, match="'refiner' stands in this list and in model_config.refnet_mmbt.refiner"
+    ):
+        with_losses("- type: cross_entropy\n- type: refiner\n", refiner="{loss: cosine}")
+    with pytest.raises(
+        RefnetError, match="'multi_similarity' stands in this list and in .*metric_loss"
+    ):
+        with_losses("- type: multi_similarity\n", section="metric_loss: {}\n")
+
+
+def test_refiner_on_a_stock_model_is_refused(with_losses):
+    with pytest.raises(RefnetError, match="ReFNet models only.*model=refnet_mmbt"):
+        with_losses("- type: refiner\n", model="mmbt")
+
+
+def test_an_unknown_loss_is_named(with_losses):
+    with pytest.raises(
+        RefnetError,
+        match=r"losses\[0\].type: unknown loss 'crossentropy'; did you mean 'cross_entropy'",
+    ):
+        with_losses("- type: crossentropy\n")
+
+
+def test_an_unknown_parameter_is_named(with_losses):
+    with pytest.raises(RefnetError, match="unknown key 'alhpa'; did you mean 'alpha'"):
+        with_losses(
+            "- type: multi_similarity\n  params: {alhpa: 2, embedding: scores}\n", model="mmbt"
+        )
+    with pytest.raises(RefnetError, match="unknown key 'alhpa'; did you mean 'alpha'"):
+        with_losses("- type: multi_similarity\n  params: {alhpa: 2}\n")

@@ -1,0 +1,128 @@
+"""refnet_mmbt through the stock mmf_run: real processes, real files, real checkpoints."""
+
+import shutil
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+pytestmark = pytest.mark.mmf
+TEN_UPDATES = ("training.max_updates=10", "training.evaluation_interval=5")
+
+
+def assert_same(first, second):
+    assert set(first) == set(second)
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        ["model_config.refnet_mmbt.refiner=null"],
+        [f"model_config.refnet_mmbt.refiner.weights.{m}=0" for m in ("text", "image")],
+    ],
+)
+def test_ten_updates_without_a_refiner_are_those_of_stock_mmbt_bit_for_bit(mmf_run, off):
+    stock = mmf_run(*TEN_UPDATES, recipe="baseline_mini", model="mmbt", name="stock")
+    ours = mmf_run(*TEN_UPDATES, *off, name="ours")
+    assert stock.code == ours.code == 0, ours.output[-3000:]
+    for key in (
+        "train/total_loss",
+        "val/total_loss",
+        "test/total_loss",
+        "test/hateful_memes/roc_auc",
+    ):
+        assert stock.series(key) == ours.series(key) != []
+    assert_same(stock.model(), ours.model())
+
+
+def test_the_swap_is_one_word_under_a_stock_yaml(mmf_run):
+    """The baseline's own YAML and options, with nothing but the model's name changed."""
+    options = ("model_config.mmbt.finetune_lr_multiplier=0.5", *TEN_UPDATES)
+    stock = mmf_run(*options, recipe="baseline_mini", model="mmbt", name="stock")
+    ours = mmf_run(*options, recipe="baseline_mini", name="ours")
+    assert ours.code == 0, ours.output[-3000:]
+    stock_settings = stock.checkpoint()["config"]["model_config"]["mmbt"]
+    our_settings = ours.checkpoint()["config"]["model_config"]["refnet_mmbt"]
+    for key, value in stock_settings.items():
+        if key != "model":
+            assert our_settings[key] == value, key
+    # Before the first update both have seen the same batch with the same weights.
+    first = "train/hateful_memes/cross_entropy"
+    assert ours.series(first)[0] == stock.series(first)[0]
+    assert set(stock.model()) < set(ours.model())
+
+
+def test_losses_and_diagnostics_are_in_the_log_and_in_tensorboard(mmf_run):
+    run = mmf_run("training.tensorboard=True", recipe="refnetms_mini")
+    assert run.code == 0, run.output[-3000:]
+    prefix = "train/hateful_memes/"
+    keys = [
+        *("refiner_text", "refiner_image", "metric_loss", "cross_entropy"),
+        *("refiner_text_r2", "refiner_text_target_variance", "refiner_text_unweighted"),
+    ]
+    for key in keys:
+        assert len(run.series(prefix + key)) == 4, key
+    total = sum(run.series(prefix + key)[0] for key in keys[:4])
+    assert run.series("train/total_loss")[0] == pytest.approx(total, abs=2e-4)
+    assert not any(
+        "refiner" in key for line in run.progress for key in line.values if "val/" in key
+    )
+    events = EventAccumulator(str(next(run.folder.rglob("events.out.tfevents.*"))))
+    events.Reload()
+    assert {prefix + key for key in keys} <= set(events.Tags()["scalars"])
+
+
+def test_decoders_learn_are_saved_and_loaded_again(mmf_run, tmp_path):
+    first = mmf_run()
+    assert first.code == 0, first.output[-3000:]
+    early = first.model("model_2.ckpt")
+    late = first.model("model_4.ckpt")
+    own = [name for name in late if name.startswith("refiner.")]
+    assert own
+    for name in own:
+        assert not torch.equal(early[name], late[name]), name
+    shutil.rmtree(tmp_path / "copy", ignore_errors=True)
+    resumed = mmf_run(
+        "checkpoint.resume=True", "training.max_updates=5", "training.checkpoint_interval=1"
+    )
+    assert resumed.code == 0, resumed.output[-3000:]
+    assert [line.update for line in resumed.progress if "train/total_loss" in line.values] == [5]
+    fresh = mmf_run("training.max_updates=5", "training.checkpoint_interval=1", name="other").model(
+        "model_5.ckpt"
+    )
+    for name in own:
+        step = (resumed.model("model_5.ckpt")[name] - late[name]).abs().max()
+        assert 0 < step < 0.1 * (fresh[name] - early[name]).abs().max() + 1e-2
+
+
+def test_a_checkpoint_is_evaluated_and_predicts(mmf_run):
+    trained = mmf_run("run_type=train_val_test")
+    best = next(trained.folder.rglob("best.ckpt"))
+    options = (f"checkpoint.resume_file={best}", "checkpoint.resume_pretrained=False")
+    tested = mmf_run(*options, "run_type=val_test", name="tested")
+    assert tested.code == 0, tested.output[-3000:]
+    for key in ("test/total_loss", "test/hateful_memes/roc_auc", "val/hateful_memes/roc_auc"):
+        assert tested.series(key)[-1] == trained.series(key)[-1]
+    predicted = mmf_run(*options, "run_type=test", "evaluation.predict=True", name="predicted")
+    assert predicted.code == 0, predicted.output[-3000:]
+    assert list(predicted.folder.rglob("*.csv"))
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("model_config.refnet_mmbt.refiner.loss=cosin", "did you mean 'cosine'"),
+        ("model_config.refnet_mmbt.refiner.weights.text=-1", "greater than or equal to 0, got -1"),
+    ],
+)
+def test_a_bad_setting_ends_the_stock_command_in_one_line(mmf_run, option, message):
+    run = mmf_run(option)
+    assert run.code != 0
+    assert "Traceback" not in run.output
+    last = run.output.strip().splitlines()[-1]
+    assert last.startswith("refnet: error: model_config.refnet_mmbt.refiner.") and message in last
+    assert not run.progress
+    debug = mmf_run(option, environment={"REFNET_DEBUG": "1"})
+    assert debug.code != 0 and "Traceback" in debug.output
