@@ -1,0 +1,106 @@
+"""The rules whose text stands in both lines of MMF."""
+
+from refnet_mmf.porting.rule import Rule
+
+_VOCAB = "mmf/utils/vocab.py"
+_CONFIGURATION = "mmf/utils/configuration.py"
+_CHECKPOINT = "mmf/utils/checkpoint.py"
+_TORCHTEXT = "torchtext is retired; only pretrained word vectors need it (torchtext==0.6.0 serves)"
+_KEY_MISSING = "omegaconf 2.1 raises where a key is missing, 2.0 gave None"
+SAFE_LOAD = (
+    "checkpoints are loaded as tensors and plain containers; what needs more has to be trusted "
+    "with MMF_TRUST_CHECKPOINTS=1"
+)
+EMPTY_DEFAULT = "omegaconf 2.1 wants empty defaults in quotes, and warns of each at every start"
+
+RULES = (
+    Rule((_VOCAB,), "from torchtext import vocab\n", "", 1, _TORCHTEXT),
+    Rule(
+        (_VOCAB,),
+        '        self.type = "intersected"\n',
+        '        from torchtext import vocab\n\n        self.type = "intersected"\n',
+        1,
+        _TORCHTEXT,
+    ),
+    Rule(
+        (_VOCAB,),
+        '        self.type = "pretrained"\n',
+        '        from torchtext import vocab\n\n        self.type = "pretrained"\n',
+        1,
+        _TORCHTEXT,
+    ),
+    Rule(
+        (_CONFIGURATION,),
+        "self.config_path = opts.config\n",
+        'self.config_path = opts.get("config", None)\n',
+        1,
+        _KEY_MISSING,
+    ),
+    Rule(
+        (_CONFIGURATION,),
+        "model = config.model\n",
+        'model = config.get("model", None)\n',
+        1,
+        _KEY_MISSING,
+    ),
+    Rule(
+        (_CHECKPOINT,),
+        "import os\nimport sys\n",
+        "import os\nimport pickle\nimport sys\n",
+        1,
+        SAFE_LOAD,
+    ),
+    Rule(
+        (_CHECKPOINT,),
+        "def _hack_imports():\n",
+        """\
+def _load_file(file, map_location):
+    trusted = os.environ.get("MMF_TRUST_CHECKPOINTS") == "1"
+    try:
+        return torch.load(file, map_location=map_location, weights_only=not trusted)
+    except pickle.UnpicklingError as error:
+        raise RuntimeError(
+            f"{getattr(file, 'name', file)}: damaged, or it holds objects that run code when "
+            "they are loaded; if you trust where it comes from, set MMF_TRUST_CHECKPOINTS=1"
+        ) from error
+
+
+def _hack_imports():
+""",
+        1,
+        SAFE_LOAD,
+    ),
+    Rule(
+        (_CONFIGURATION,),
+        "if isinstance(current[stripped_field], collections.abc.Mapping):",
+        "if idx < len(splits) - 1 and isinstance(\n"
+        "                current[stripped_field], collections.abc.Mapping\n"
+        "            ):",
+        1,
+        "an override on the command line that sets a whole block was dropped without a word",
+        "mend",
+    ),
+    Rule(
+        ("mmf/utils/env.py",),
+        "    if seed:\n",
+        "    if seed is not None:\n",
+        1,
+        "training.seed=0 seeded nothing",
+        "mend",
+    ),
+    Rule(
+        ("mmf/utils/early_stopping.py",),
+        """\
+            self.best_monitored_iteration = load["best_iteration"]
+""",
+        """\
+            self.best_monitored_iteration = load["best_iteration"]
+
+        if "best_update" in load:
+            self.best_monitored_update = load["best_update"]
+""",
+        1,
+        "a resumed run forgot its best update, and early stopping counted its patience from 0",
+        "mend",
+    ),
+)

@@ -1,0 +1,55 @@
+"""The rules for MMF's main branch, 1.0.0rc12 and later."""
+
+from refnet_mmf.porting import rules_common
+from refnet_mmf.porting.rule import Rule
+
+RULES = (
+    Rule(
+        ("mmf/datasets/builders/charades/_utils.py",),
+        "from torchvision.io import read_video\n",
+        """\
+
+try:
+    from torchvision.io import read_video
+except ImportError:
+    read_video = None
+""",
+        1,
+        "current torchvision has no video reader; only Charades needs it, but nothing at all could "
+        "be imported",
+    ),
+    Rule(
+        ("mmf/utils/configuration.py",),
+        """\
+        try:
+            import demjson
+        except ImportError:
+            logger.warning("demjson is required to use config_override")
+            raise
+
+        demjson_dict = demjson.decode(demjson_string)
+""",
+        """\
+        demjson_dict = json.loads(demjson_string)
+""",
+        1,
+        "demjson does not install on a current Python; --config_override takes JSON",
+    ),
+    Rule(
+        ("mmf/utils/checkpoint.py",),
+        "torch.load(",
+        "_load_file(",
+        4,
+        rules_common.SAFE_LOAD,
+    ),
+    Rule(
+        ("mmf/models/fusions.py",),
+        "if isinstance(text, collections.abc.Sequence) and len(text) >= 2:",
+        "if not isinstance(text, torch.Tensor) and len(text) >= 2:",
+        1,
+        "transformers 4 gives an object of named outputs where a tuple was, so that concat_bert "
+        "and late_fusion took none but the encoders named bert-...",
+    ),
+    Rule(("mmf/configs/defaults.yaml",), ",}", ",''}", 5, rules_common.EMPTY_DEFAULT),
+    *rules_common.RULES,
+)
