@@ -49,10 +49,12 @@ def test_by_name_on_the_command_line(tmp_path):
     configure("env.user_dir=refnet_mmf", cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_by_name_in_the_environment(tmp_path):
     configure(cwd=tmp_path, MMF_USER_DIR="refnet_mmf")
 
 
+@pytest.mark.slow
 def test_by_the_path_of_its_folder(tmp_path):
     configure(f"env.user_dir={PACKAGE}", cwd=tmp_path)
 
@@ -61,10 +63,12 @@ def test_by_a_relative_path(tmp_path):
     configure(f"env.user_dir={os.path.relpath(PACKAGE, tmp_path)}", cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_by_a_relative_path_below_the_working_folder():
     configure(f"env.user_dir={PACKAGE.relative_to(REPOSITORY.parent)}", cwd=REPOSITORY.parent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["refnet_mmf", str(PACKAGE)])
 def test_by_a_yaml(tmp_path, value):
     file = tmp_path / "experiment.yaml"
@@ -72,6 +76,7 @@ def test_by_a_yaml(tmp_path, value):
     configure(cwd=tmp_path, config=file)
 
 
+@pytest.mark.slow
 def test_where_another_folder_has_its_name(tmp_path):
     (tmp_path / "refnet_mmf").mkdir()
     configure("env.user_dir=refnet_mmf", cwd=tmp_path)
@@ -82,6 +87,7 @@ def test_imported_before_mmf(tmp_path, options):
     configure(*options, cwd=tmp_path, before="import refnet_mmf")
 
 
+@pytest.mark.slow
 def test_imported_between(tmp_path):
     configure(
         "env.user_dir=refnet_mmf",

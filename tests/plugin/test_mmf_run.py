@@ -74,6 +74,7 @@ def test_losses_and_diagnostics_are_in_the_log_and_in_tensorboard(mmf_run):
     assert {prefix + key for key in keys} <= set(events.Tags()["scalars"])
 
 
+@pytest.mark.slow
 def test_decoders_learn_are_saved_and_loaded_again(mmf_run, tmp_path):
     first = mmf_run()
     assert first.code == 0, first.output[-3000:]
@@ -97,6 +98,7 @@ def test_decoders_learn_are_saved_and_loaded_again(mmf_run, tmp_path):
         assert 0 < step < 0.1 * (fresh[name] - early[name]).abs().max() + 1e-2
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_evaluated_and_predicts(mmf_run):
     trained = mmf_run("run_type=train_val_test")
     best = next(trained.folder.rglob("best.ckpt"))

@@ -1,0 +1,38 @@
+"""``refnet data make``: a miniature data set in the files that MMF's stock builders read."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from refnet_mmf.core.messages import unknown
+from refnet_mmf.experiments.miniature.make import NAMES, SIZES, CannotMake, make
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``refnet data make``."""
+    parser.add_argument("name", metavar="NAME", help=f"as in MMF: {', '.join(NAMES)}")
+    parser.add_argument("--size", default="mini", help=f"{' or '.join(SIZES)} (mini)")
+    parser.add_argument("--out", type=Path, required=True, help="folder, then env.data_dir")
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same data (0)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the data set; return the exit code."""
+    folder: Path = args.out.resolve()
+    try:
+        if args.name not in NAMES:
+            raise CannotMake(unknown("NAME", "data set", args.name, NAMES))
+        if args.size not in SIZES:
+            raise CannotMake(unknown("--size", "size", args.size, SIZES))
+        if args.seed < 0:
+            raise CannotMake(f"--seed: expected at least 0, got {args.seed}")
+        made = make(args.name, args.size, folder, args.seed)
+    except (CannotMake, OSError) as error:
+        print(f"refnet data make: {error}", file=sys.stderr)
+        return 1
+    said = "made" if made else "already there, its marks renewed for the MMF that is installed"
+    print(f"MINIATURE {args.name}, size {args.size}, seed {args.seed}: {said}")
+    print(f"Use it: mmf_run dataset={args.name} env.data_dir={folder} ...")
+    return 0

@@ -1,0 +1,313 @@
+"""Miniature memes: a picture and what is said of it; mocking if the two do not fit.
+
+A meme's sentence claims something of what the picture shows: that it is warm or cold (its
+colour), large or small, high or low. The label is 1, mocking, if the picture shows the opposite,
+else 0. Memes come in groups of four, two pictures by two sentences: a mocking meme, the two benign
+ones that share its sentence or its picture (the *confounders*), and the mocking one of their other
+halves. So every picture and every sentence stands once with each label: whatever reads one
+modality alone has an AUROC of exactly one half, on every split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from refnet_mmf.experiments.miniature.pictures import (
+    Scene,
+    Shape,
+    random_scene,
+    random_shape,
+)
+from refnet_mmf.experiments.miniature.randomness import pick, stream
+from refnet_mmf.experiments.miniature.sentences import Grammar
+
+WARM = ("red", "orange", "yellow", "pink")
+COLD = ("green", "teal", "blue", "purple")
+TOPICS: dict[str, tuple[str, str]] = {
+    "heat": ("warm", "cold"),
+    "size": ("large", "small"),
+    "height": ("high", "low"),
+}
+"""What a sentence can be about, with the two claims that it can make."""
+
+GRAMMAR = Grammar(
+    {
+        "meme": [
+            "{statement}",
+            "{opening} {statement}",
+            "{statement} {closing}",
+            "{opening} {statement} {closing}",
+        ],
+        "statement": [
+            "{who} looks {degree} {quality}",
+            "{who} feels {quality} like {thing}",
+            "{who} is {thing}",
+            "{who} turned into {thing}",
+            "{quality} , {degree} {quality} , says {who}",
+            "nothing is as {quality} as {who}",
+            "{who} , {degree} {quality} , meets {thing}",
+            "call {who} {thing}",
+        ],
+        "fact": [
+            "{thing} is {quality} , {quality} and {quality} like {thing}",
+            "{quality} like {thing} , {quality} like {thing} , {quality} like {thing}",
+            "{thing} and {thing} are {quality} , {quality} and {quality}",
+            "from {thing} to {thing} all is {quality} , even {thing}",
+            "{quality} , {quality} , {quality} and {quality} : {thing} or {thing}",
+            "{who} saw {thing} and {thing} , both {quality} and {quality}",
+        ],
+        "opening": [
+            "look ,",
+            "when",
+            "nobody :",
+            "monday :",
+            "breaking news :",
+            "that moment when",
+            "oh dear ,",
+            "dear diary ,",
+            "they say",
+            "fun fact :",
+            "plot twist :",
+        ],
+        "closing": [
+            "today",
+            "again",
+            "as always",
+            "and we know it",
+            "for once",
+            "lol",
+            "!",
+            "every single morning",
+            "in the office",
+            "on holiday",
+            "at the party",
+            "after lunch",
+        ],
+        "degree": ["so", "very", "really", "quite", "truly", "rather"],
+        "who": [
+            "my friend",
+            "your mother",
+            "the boss",
+            "our neighbour",
+            "grandma",
+            "the new guy",
+            "this one",
+            "that fellow",
+            "my cat",
+            "the whole team",
+            "everybody",
+            "the teacher",
+            "my cousin",
+        ],
+        "warm quality": [
+            "hot",
+            "burning",
+            "blazing",
+            "toasty",
+            "sunny",
+            "boiling",
+            "fiery",
+            "roasted",
+        ],
+        "warm thing": [
+            "an oven",
+            "a furnace",
+            "the desert",
+            "lava",
+            "the summer",
+            "a bonfire",
+            "the beach",
+            "a volcano",
+        ],
+        "cold quality": [
+            "icy",
+            "frozen",
+            "freezing",
+            "chilly",
+            "frosty",
+            "shivering",
+            "wintry",
+            "snowy",
+        ],
+        "cold thing": [
+            "a glacier",
+            "a freezer",
+            "an iceberg",
+            "the winter",
+            "a snowman",
+            "a penguin",
+            "the north pole",
+            "an igloo",
+        ],
+        "large quality": [
+            "huge",
+            "giant",
+            "enormous",
+            "massive",
+            "gigantic",
+            "heavy",
+            "vast",
+            "colossal",
+        ],
+        "large thing": [
+            "a whale",
+            "an elephant",
+            "a mountain",
+            "a planet",
+            "a truck",
+            "a stadium",
+            "a dinosaur",
+            "the pyramids",
+        ],
+        "small quality": [
+            "tiny",
+            "little",
+            "mini",
+            "microscopic",
+            "petite",
+            "wee",
+            "puny",
+            "compact",
+        ],
+        "small thing": [
+            "an ant",
+            "a mouse",
+            "a crumb",
+            "a pea",
+            "a bean",
+            "a button",
+            "a ladybug",
+            "a grain",
+        ],
+        "high quality": [
+            "high",
+            "flying",
+            "soaring",
+            "floating",
+            "airborne",
+            "lofty",
+            "rising",
+            "towering",
+        ],
+        "high thing": [
+            "a balloon",
+            "a kite",
+            "an eagle",
+            "the rooftop",
+            "a cloud",
+            "a rocket",
+            "the moon",
+            "a satellite",
+        ],
+        "low quality": [
+            "low",
+            "sinking",
+            "fallen",
+            "buried",
+            "drowning",
+            "sunken",
+            "diving",
+            "grounded",
+        ],
+        "low thing": [
+            "an anchor",
+            "a submarine",
+            "the basement",
+            "a mole",
+            "the cellar",
+            "a tunnel",
+            "a worm",
+            "a diver",
+        ],
+    },
+    placeholders=("quality", "thing"),
+)
+
+
+@dataclass(frozen=True)
+class Meme:
+    """One sample.
+
+    Attributes:
+        scene: what the picture shows.
+        text: what is said of it.
+        label: 1 if the two do not fit.
+        topic: a key of :data:`TOPICS`.
+        group: number of its group of four.
+        confounder: which half it shares with the mocking meme of its group: ``text``, ``image``,
+            or ``none``.
+    """
+
+    scene: Scene
+    text: str
+    label: int
+    topic: str
+    group: int
+    confounder: str
+
+
+def draw_group(rng: np.random.Generator, group: int) -> list[Meme]:
+    """Draw two pictures and two sentences of one topic, and pair each with each."""
+    topic = pick(rng, tuple(TOPICS))
+    claims = TOPICS[topic]
+    if rng.integers(2):
+        claims = (claims[1], claims[0])
+    scenes = [random_scene(rng, (shape_that_is(claim, rng),)) for claim in claims]
+    texts = [sentence(claim, rng) for claim in claims]
+    confounders = {(0, 0): "image", (0, 1): "none", (1, 0): "none", (1, 1): "text"}
+    return [
+        Meme(scenes[i], texts[j], int(i != j), topic, group, confounders[i, j])
+        for i in (0, 1)
+        for j in (0, 1)
+    ]
+
+
+def draw_split(seed: int, split: str, size: int) -> list[Meme]:
+    """Draw ``size`` memes (a multiple of 4), their groups shuffled within blocks of 16.
+
+    So any 16 memes in a row hold both labels.
+    """
+    rng = stream(seed, "memes", split)
+    memes: list[Meme] = []
+    for start in range(0, size, 16):
+        groups = range(start // 4, min(start + 16, size) // 4)
+        block = [meme for group in groups for meme in draw_group(rng, group)]
+        memes += [block[i] for i in rng.permutation(len(block))]
+    return memes
+
+
+def sentence(claim: str, rng: np.random.Generator) -> str:
+    """Write a sentence that claims ``claim`` of the picture."""
+    return GRAMMAR.expand("meme", rng, quality=f"{claim} quality", thing=f"{claim} thing")
+
+
+def corpus(seed: int, size: int) -> list[str]:
+    """Write sentences to pretrain a text encoder on: half of them memes', half plain facts.
+
+    The facts put words of one claim side by side, as a text collection would.
+    """
+    rng = stream(seed, "memes", "corpus")
+    claims = [claim for pair in TOPICS.values() for claim in pair]
+    sentences = []
+    for number in range(size):
+        claim = claims[rng.integers(len(claims))]
+        rule = "fact" if number % 2 else "meme"
+        bound = {"quality": f"{claim} quality", "thing": f"{claim} thing"}
+        sentences.append(GRAMMAR.expand(rule, rng, **bound))
+    return sentences
+
+
+def shape_that_is(claim: str, rng: np.random.Generator) -> Shape:
+    """Draw a shape of which ``claim`` is true, all else at random."""
+    allowed: dict[str, dict[str, Sequence[str]]] = {
+        "warm": {"colours": WARM},
+        "cold": {"colours": COLD},
+        "large": {"sizes": ["large"]},
+        "small": {"sizes": ["small"]},
+        "high": {"rows": ["top"]},
+        "low": {"rows": ["bottom"]},
+    }
+    return random_shape(rng, **allowed[claim])

@@ -1,0 +1,138 @@
+"""A tiny BERT trained by masked-word prediction, in a folder that transformers loads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from refnet_mmf.experiments.miniature.randomness import repeatable_torch, stream
+from refnet_mmf.experiments.miniature.sentences import words_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SPECIAL_WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+PAD, CLS, SEP, MASK = 0, 2, 3, 4
+HIDDEN_SIZE = 96
+LAYERS = 2
+HEADS = 4
+MASKED = 0.15
+"""Share of the words that are to be predicted."""
+
+Ids = npt.NDArray[np.int64]
+
+
+def train_text_encoder(
+    sentences: Sequence[str],
+    words: Sequence[str],
+    folder: Path,
+    *,
+    updates: int,
+    seed: int,
+    batch_size: int = 64,
+    learning_rate: float = 2e-3,
+) -> dict[str, float]:
+    """Train a BERT on sentences and save it with its tokenizer.
+
+    Args:
+        sentences: what it learns from; one in eight is held out to measure it.
+        words: its vocabulary, every word a piece of its own.
+        folder: where ``config.json``, the weights and the tokenizer's files go.
+        updates: optimizer steps.
+        seed: same seed, same weights.
+        batch_size: sentences a step.
+        learning_rate: the peak of a warm-up and linear decay.
+
+    Returns:
+        ``loss`` and ``accuracy`` on masked words of held-out sentences, and ``unigram_loss``, that
+        of guessing by how often each word occurs.
+    """
+    import torch
+    from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
+
+    vocabulary = [*SPECIAL_WORDS, *words]
+    ids = _encode(sentences, vocabulary)
+    held_out, learnt = ids[::8], np.delete(ids, np.s_[::8], axis=0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=HIDDEN_SIZE,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        intermediate_size=4 * HIDDEN_SIZE,
+        max_position_embeddings=128,
+    )
+    rng = stream(seed, "masked words")
+    with repeatable_torch(seed):
+        model = BertForPreTraining(config).train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.01)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            learning_rate,
+            total_steps=updates + 1,
+            pct_start=0.1,
+            anneal_strategy="linear",
+        )
+        for _ in tqdm(range(updates), desc="text encoder", unit="update"):
+            batch = learnt[rng.integers(len(learnt), size=batch_size)]
+            loss, _ = _masked_word_loss(model, batch, rng, len(vocabulary))
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            schedule.step()
+        model.eval()
+        with torch.inference_mode():
+            loss, accuracy = _masked_word_loss(model, held_out, rng, len(vocabulary))
+    model.save_pretrained(folder)
+    vocabulary_file = folder / "vocab.txt"
+    vocabulary_file.write_text("".join(f"{word}\n" for word in vocabulary), encoding="utf-8")
+    BertTokenizerFast(vocab_file=str(vocabulary_file), do_lower_case=True).save_pretrained(folder)
+    return {
+        "loss": round(float(loss), 4),
+        "accuracy": round(accuracy, 4),
+        "unigram_loss": round(_unigram_loss(learnt, held_out, len(vocabulary)), 4),
+    }
+
+
+def _encode(sentences: Sequence[str], vocabulary: Sequence[str]) -> Ids:
+    """Return the word numbers of sentences, [sentences, longest], padded."""
+    number = {word: index for index, word in enumerate(vocabulary)}
+    rows = [[CLS, *(number[word] for word in words_of(text)), SEP] for text in sentences]
+    ids = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int64)
+    for row, line in zip(ids, rows, strict=True):
+        row[: len(line)] = line
+    return ids
+
+
+def _masked_word_loss(
+    model: Any, ids: Ids, rng: np.random.Generator, vocabulary_size: int
+) -> tuple[Tensor, float]:
+    """Mask some words (Devlin et al. 2019); return the loss of predicting them, and accuracy."""
+    import torch
+    from torch.nn import functional as F
+
+    ids = ids[:, : int((ids != PAD).sum(axis=1).max())]
+    chosen = (rng.random(ids.shape) < MASKED) & (ids >= len(SPECIAL_WORDS))
+    fate = rng.random(ids.shape)
+    shown = np.where(chosen & (fate < 0.8), MASK, ids)
+    other = rng.integers(len(SPECIAL_WORDS), vocabulary_size, ids.shape)
+    shown = np.where(chosen & (fate > 0.9), other, shown)
+    attention = torch.from_numpy((ids != PAD).astype(np.int64))
+    states = model.bert(torch.from_numpy(shown), attention_mask=attention)[0]
+    scores = model.cls.predictions(states[torch.from_numpy(chosen)])
+    targets = torch.from_numpy(ids[chosen])
+    accuracy = float((scores.argmax(1) == targets).float().mean())
+    return F.cross_entropy(scores, targets), accuracy
+
+
+def _unigram_loss(learnt: Ids, held_out: Ids, vocabulary_size: int) -> float:
+    """Return the loss of guessing each held-out word by how often it occurs."""
+    first = len(SPECIAL_WORDS)
+    counts = np.bincount(learnt[learnt >= first], minlength=vocabulary_size) + 1.0
+    counts[:first] = 0
+    share = counts / counts.sum()
+    return float(-np.log(share[held_out[held_out >= first]]).mean())
