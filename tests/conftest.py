@@ -25,7 +25,6 @@ def shared_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def memes(shared_folder) -> Path:
     """The tiny miniature memes; the value is for env.data_dir."""
-    if Path("/tmp/me/memes").exists():
     folder = shared_folder / "memes"
     with FileLock(f"{folder}.lock"):
         if not folder.exists():

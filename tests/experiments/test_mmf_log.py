@@ -3,8 +3,8 @@
 from refnet_mmf.experiments.mmf_log import curve, last_values, read_progress
 
 LINES = """
-2026-01-01T00:00:00 | INFO | mmf.train : progress: 1/4, train/total_loss: 0.7158, train/x/r2: -5.7, lr: 0., eta: 394ms
-\x1b[32m2026-01-01T00:00:00 | mmf.trainers: \x1b[0mprogress: 2/4, val/x/roc_auc: 0.5, val/total_loss: nan
+INFO | mmf.train : progress: 1/4, train/total_loss: 0.7158, train/x/r2: -5.7, lr: 0., eta: 394ms
+\x1b[32mmmf.trainers: \x1b[0mprogress: 2/4, val/x/roc_auc: 0.5, val/total_loss: nan
 something else
 progress: 4/4, train/total_loss: 1e-05, train/x/r2: 0.25
 progress: 2/4, val/x/roc_auc: 0.75

@@ -36,7 +36,7 @@ REGIONS = 4
 """Regions of a picture, row by row: the network's last feature map is 2 x 2."""
 MEAN = (0.485, 0.456, 0.406)
 SPREAD = (0.229, 0.224, 0.225)
-_GROUPS = tuple(len(group) for group in (OUTLINES, COLOURS, RADII, ROWS, COLUMNS))
+_GROUPS = [len(group) for group in (OUTLINES, COLOURS, RADII, ROWS, COLUMNS)]
 
 
 def train_picture_encoder(

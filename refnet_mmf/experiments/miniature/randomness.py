@@ -20,7 +20,7 @@ def stream(seed: int, *purpose: str) -> np.random.Generator:
 
 def pick(rng: np.random.Generator, options: Sequence[str]) -> str:
     """Return one of ``options``, each as likely as the others."""
-    return options[rng.integers(len(options))]
+    return options[int(rng.integers(len(options)))]
 
 
 @contextmanager
