@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 DEMO   ?= demo
+JOBS   ?= auto
 MMF_STAMP = $(VENV)/.mmf-installed
 
 .DEFAULT_GOAL := help
@@ -27,15 +28,15 @@ demo: setup ## train MMBT, ReFNet-MMBT and ReFNetMS-MMBT side by side on miniatu
 	$(BIN)/refnet demo --out $(DEMO)
 
 test: setup ## the test suite, but for what is slow
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
 test-slow: setup ## the slow part of the test suite
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n $(JOBS) -m slow
 
 test-main: setup ## the test suite against a checkout of MMF main: make test-main MMF=DIR
 	@test -n "$(MMF)" || { echo "make test-main: which checkout? make test-main MMF=DIR"; exit 2; }
 	$(BIN)/refnet install-mmf --from $(MMF) --target build/mmf-main
-	PYTHONPATH=$(CURDIR)/build/mmf-main $(BIN)/python -m pytest -m "not slow"
+	PYTHONPATH=$(CURDIR)/build/mmf-main $(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
 lint: setup ## ruff, format included
 	$(BIN)/ruff check .
