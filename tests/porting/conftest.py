@@ -42,7 +42,7 @@ def checkout(tmp_path: Path) -> Path:
     files = sources(rules_main.RULES) | {
         "mmf/__init__.py": b"",
         "mmf/version.py": b'__version__ = "1.0.0rc12"\n',
-        "mmf/configs/defaults.yaml": b"training: {}\n",
+        "mmf/configs/models/one.yaml": b"training: {}\n",
         "mmf/utils/phoc/cphoc.so": b"\x7fELF",
         "mmf/__pycache__/__init__.cpython-311.pyc": b"",
         "mmf_cli/__init__.py": b"",

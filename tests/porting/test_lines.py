@@ -37,7 +37,7 @@ def test_a_checkout_is_packaged_with_its_projects(checkout: Path) -> None:
     ported = port_checkout(read_checkout(checkout))
     assert re.fullmatch(r"1\.0\.0rc12\+refnet\.r[0-9a-f]{8}\.s[0-9a-f]{8}", ported.version)
     info = f"mmf-{ported.version}.dist-info"
-    assert ported.files["mmf/configs/defaults.yaml"] == b"training: {}\n"
+    assert ported.files["mmf/configs/models/one.yaml"] == b"training: {}\n"
     for name in ("mmbt/configs/hateful_memes", "hateful_memes/configs/mmbt"):
         assert ported.files[f"mmf/projects/{name}/defaults.yaml"] == b"model: mmbt\n"
     assert {path.split("/")[0] for path in ported.files} == {"mmf", "mmf_cli", info}
