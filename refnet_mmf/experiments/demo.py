@@ -186,7 +186,7 @@ def _options(recipe: str, model: str, data: Path, seed: int, overrides: Sequence
         f"dataset={DATASET}",
         "run_type=train_val_test",
         f"env.data_dir={data}",
-        f"training.seed={seed + 1}",  # MMF's PyPI line takes seed 0 for no seed at all
+        f"training.seed={seed}",
         *overrides,
     ]
 

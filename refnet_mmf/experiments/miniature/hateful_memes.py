@@ -2,10 +2,11 @@
 
 A meme's sentence claims something of what the picture shows: that it is warm or cold (its
 colour), large or small, high or low. The label is 1, mocking, if the picture shows the opposite,
-else 0. Memes come in groups of four, two pictures by two sentences: a mocking meme, the two benign
-ones that share its sentence or its picture (the *confounders*), and the mocking one of their other
-halves. So every picture and every sentence stands once with each label: whatever reads one
-modality alone has an AUROC of exactly one half, on every split.
+else 0. As in the real data set, memes come with their benign *confounders*, in groups of three: a
+mocking meme, one with its sentence and a picture that fits it, one with its picture and a sentence
+that fits it. Three mocking memes in four claim what is first of its topic (warm, large, high): so
+a sentence, or a picture, alone tells the label no better than with an AUROC of 5/8, as what to ask
+of the other half must be learnt, and can be.
 """
 
 from __future__ import annotations
@@ -31,7 +32,13 @@ TOPICS: dict[str, tuple[str, str]] = {
     "size": ("large", "small"),
     "height": ("high", "low"),
 }
-"""What a sentence can be about, with the two claims that it can make."""
+"""What a sentence can be about, with the two claims that it can make, the more often mocking first."""
+MOCKING_FIRST_CLAIM = 0.75
+"""Share of the mocking memes that make the first claim of their topic."""
+GROUP = 3
+"""Memes in a group; the size of a split is a multiple of :data:`BLOCK`."""
+BLOCK = 12
+"""Memes that are shuffled together."""
 
 GRAMMAR = Grammar(
     {
@@ -236,9 +243,9 @@ class Meme:
         text: what is said of it.
         label: 1 if the two do not fit.
         topic: a key of :data:`TOPICS`.
-        group: number of its group of four.
-        confounder: which half it shares with the mocking meme of its group: ``text``, ``image``,
-            or ``none``.
+        group: number of its group of three.
+        confounder: which half of its group's mocking meme was exchanged to make it benign,
+            ``image`` or ``text``; ``none`` for the mocking one itself.
     """
 
     scene: Scene
@@ -250,32 +257,33 @@ class Meme:
 
 
 def draw_group(rng: np.random.Generator, group: int) -> list[Meme]:
-    """Draw two pictures and two sentences of one topic, and pair each with each."""
+    """Draw a mocking meme and its two benign confounders."""
     topic = pick(rng, tuple(TOPICS))
-    claims = TOPICS[topic]
-    if rng.integers(2):
-        claims = (claims[1], claims[0])
-    scenes = [random_scene(rng, (shape_that_is(claim, rng),)) for claim in claims]
-    texts = [sentence(claim, rng) for claim in claims]
-    confounders = {(0, 0): "image", (0, 1): "none", (1, 0): "none", (1, 1): "text"}
+    claimed, shown = TOPICS[topic]
+    if rng.random() >= MOCKING_FIRST_CLAIM:
+        claimed, shown = shown, claimed
+    mocked, fitting = (
+        random_scene(rng, (shape_that_is(claim, rng),)) for claim in (shown, claimed)
+    )
+    mocking, plain = (sentence(claim, rng) for claim in (claimed, shown))
     return [
-        Meme(scenes[i], texts[j], int(i != j), topic, group, confounders[i, j])
-        for i in (0, 1)
-        for j in (0, 1)
+        Meme(mocked, mocking, 1, topic, group, "none"),
+        Meme(fitting, mocking, 0, topic, group, "image"),
+        Meme(mocked, plain, 0, topic, group, "text"),
     ]
 
 
 def draw_split(seed: int, split: str, size: int) -> list[Meme]:
-    """Draw ``size`` memes (a multiple of 4), their groups shuffled within blocks of 16.
+    """Draw ``size`` memes, a multiple of :data:`BLOCK`, their groups shuffled within each block.
 
-    So any 16 memes in a row hold both labels.
+    So each block holds both labels.
     """
     rng = stream(seed, "memes", split)
     memes: list[Meme] = []
-    for start in range(0, size, 16):
-        groups = range(start // 4, min(start + 16, size) // 4)
+    for start in range(0, size, BLOCK):
+        groups = range(start // GROUP, (start + BLOCK) // GROUP)
         block = [meme for group in groups for meme in draw_group(rng, group)]
-        memes += [block[i] for i in rng.permutation(len(block))]
+        memes += [block[i] for i in rng.permutation(BLOCK)]
     return memes
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from tqdm import tqdm
 
 from refnet_mmf import __version__
 from refnet_mmf.experiments.miniature import hateful_memes
@@ -22,7 +26,7 @@ from refnet_mmf.experiments.miniature.picture_encoder import (
     region_features,
     train_picture_encoder,
 )
-from refnet_mmf.experiments.miniature.pictures import SIDE, render
+from refnet_mmf.experiments.miniature.pictures import SIDE, Scene, render
 from refnet_mmf.experiments.miniature.text_encoder import train_text_encoder
 from refnet_mmf.experiments.miniature.version_marks import mark_as_built
 
@@ -34,7 +38,7 @@ class Size:
     """How large a set is, and how long its encoders are trained.
 
     Attributes:
-        train: samples to learn from, a multiple of 4, as are the others.
+        train: samples to learn from, a multiple of 12, as are the others.
         dev: samples to choose by.
         test: samples to report on.
         sentences: for the text encoder.
@@ -51,8 +55,8 @@ class Size:
 
 
 SIZES = {
-    "tiny": Size(64, 32, 32, sentences=400, text_updates=20, picture_updates=5),
-    "mini": Size(4000, 600, 2000, sentences=20000, text_updates=900, picture_updates=700),
+    "tiny": Size(72, 36, 36, sentences=400, text_updates=20, picture_updates=5),
+    "mini": Size(3996, 600, 2004, sentences=20000, text_updates=900, picture_updates=450),
 }
 NAMES = ("hateful_memes",)
 
@@ -138,18 +142,6 @@ def _write(folder: Path, size: Size, manifest: dict[str, Any]) -> None:
         dataset / "features",
     ):
         part.mkdir(parents=True)
-    learnt = {
-        "text": train_text_encoder(
-            hateful_memes.corpus(seed, size.sentences),
-            hateful_memes.GRAMMAR.words(),
-            encoders / "bert",
-            updates=size.text_updates,
-            seed=seed,
-        ),
-        "picture": train_picture_encoder(
-            encoders / f"{NETWORK}.pt", updates=size.picture_updates, seed=seed
-        ),
-    }
     counts = {"train": size.train, "dev": size.dev, "test": size.test}
     memes: list[tuple[str, Meme]] = []
     hashes = {}
@@ -161,7 +153,27 @@ def _write(folder: Path, size: Size, manifest: dict[str, Any]) -> None:
         hashes[split] = sha256(lines.encode()).hexdigest()
         for file in SPLIT_FILES[split]:
             (dataset / "annotations" / f"{file}.jsonl").write_text(lines, encoding="utf-8")
-    _write_pictures(dataset, memes, encoders / f"{NETWORK}.pt")
+    scenes = [(key, meme.scene) for key, meme in memes]
+    weights = encoders / f"{NETWORK}.pt"
+    with _processes() as pool:
+        picture = pool.submit(
+            train_picture_encoder, weights, updates=size.picture_updates, seed=seed
+        )
+        text = pool.submit(
+            train_text_encoder,
+            hateful_memes.corpus(seed, size.sentences),
+            hateful_memes.GRAMMAR.words(),
+            encoders / "bert",
+            updates=size.text_updates,
+            seed=seed,
+            bar=1,
+        )
+        drawing = pool.submit(_write_pictures, dataset / "images" / "img", scenes, bar=1)
+        learnt = {"text": text.result(), "picture": picture.result()}
+        drawing.result()
+    features = region_features(weights, [scene for _, scene in scenes])
+    pairs = zip((key for key, _ in scenes), features, strict=True)
+    write_feature_lmdb(dataset / "features" / "detectron.lmdb", pairs, SIDE)
     mark_as_built(dataset, manifest["name"])
     described = {**manifest, "counts": counts, "encoders": learnt, "annotations_sha256": hashes}
     described["sizes"] = asdict(size)
@@ -189,10 +201,19 @@ def _annotation(key: str, meme: Meme) -> str:
     )
 
 
-def _write_pictures(dataset: Path, memes: Sequence[tuple[str, Meme]], weights: Path) -> None:
-    for key, meme in memes:
-        Image.fromarray(render(meme.scene)).save(dataset / "images" / "img" / f"{key}.png")
-    features = region_features(weights, [meme.scene for _, meme in memes])
-    keys = (key for key, _ in memes)
-    pairs = zip(keys, features, strict=True)
-    write_feature_lmdb(dataset / "features" / "detectron.lmdb", pairs, SIDE)
+def _write_pictures(folder: Path, scenes: Sequence[tuple[str, Scene]], bar: int) -> None:
+    for key, scene in tqdm(scenes, desc="pictures", unit="picture", position=bar):
+        Image.fromarray(render(scene)).save(folder / f"{key}.png")
+
+
+@contextmanager
+def _processes() -> Iterator[ProcessPoolExecutor]:
+    """Two processes, whose progress bars keep out of each other's way."""
+    context = multiprocessing.get_context("spawn")
+    lock = context.RLock()
+    with ProcessPoolExecutor(2, context, initializer=tqdm.set_lock, initargs=(lock,)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

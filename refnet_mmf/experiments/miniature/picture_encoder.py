@@ -40,7 +40,13 @@ _GROUPS = [len(group) for group in (OUTLINES, COLOURS, RADII, ROWS, COLUMNS)]
 
 
 def train_picture_encoder(
-    file: Path, *, updates: int, seed: int, batch_size: int = 32, learning_rate: float = 2e-3
+    file: Path,
+    *,
+    updates: int,
+    seed: int,
+    batch_size: int = 16,
+    learning_rate: float = 2e-3,
+    bar: int = 0,
 ) -> dict[str, float]:
     """Train the network on rendered shapes, and save its state dict.
 
@@ -50,6 +56,7 @@ def train_picture_encoder(
         seed: same seed, same weights.
         batch_size: pictures a step.
         learning_rate: the peak of a warm-up and decay.
+        bar: the line of the terminal, from 0, that the progress bar stands in.
 
     Returns:
         ``loss`` and, for each property of a shape, accuracy on pictures it has not seen.
@@ -65,7 +72,7 @@ def train_picture_encoder(
             optimizer, learning_rate, total_steps=updates + 1, pct_start=0.2
         )
         network.train()
-        for _ in tqdm(range(updates), desc="picture encoder", unit="update"):
+        for _ in tqdm(range(updates), desc="picture encoder", unit="update", position=bar):
             images, labels = _random_batch(rng, batch_size)
             loss = _loss(network(images), labels)
             optimizer.zero_grad()

@@ -33,18 +33,18 @@ class Grammar:
     def __init__(
         self, rules: Mapping[str, Sequence[str]], placeholders: Sequence[str] = ()
     ) -> None:
-        self._rules = {name: tuple(alternatives) for name, alternatives in rules.items()}
-        used = {name for texts in self._rules.values() for t in texts for name in _NAME.findall(t)}
-        missing = used - self._rules.keys() - set(placeholders)
+        self.rules = {name: tuple(alternatives) for name, alternatives in rules.items()}
+        used = {name for texts in self.rules.values() for t in texts for name in _NAME.findall(t)}
+        missing = used - self.rules.keys() - set(placeholders)
         if missing:
             raise KeyError(f"no grammar rule named {', '.join(sorted(missing))}")
 
     def expand(self, rule: str, rng: np.random.Generator, **bound: str) -> str:
         """Return a random expansion of ``rule``; ``bound`` says which rule a placeholder means."""
-        text = pick(rng, self._rules[bound.get(rule, rule)])
+        text = pick(rng, self.rules[bound.get(rule, rule)])
         return _NAME.sub(lambda name: self.expand(name[1], rng, **bound), text)
 
     def words(self) -> list[str]:
         """Return every word that a sentence can hold, sorted."""
-        texts = (text for alternatives in self._rules.values() for text in alternatives)
+        texts = (text for alternatives in self.rules.values() for text in alternatives)
         return sorted({word for text in texts for word in words_of(_NAME.sub(" ", text))})

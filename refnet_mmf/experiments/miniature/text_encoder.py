@@ -36,6 +36,7 @@ def train_text_encoder(
     seed: int,
     batch_size: int = 64,
     learning_rate: float = 2e-3,
+    bar: int = 0,
 ) -> dict[str, float]:
     """Train a BERT on sentences and save it with its tokenizer.
 
@@ -47,6 +48,7 @@ def train_text_encoder(
         seed: same seed, same weights.
         batch_size: sentences a step.
         learning_rate: the peak of a warm-up and linear decay.
+        bar: the line of the terminal, from 0, that the progress bar stands in.
 
     Returns:
         ``loss`` and ``accuracy`` on masked words of held-out sentences, and ``unigram_loss``, that
@@ -77,7 +79,7 @@ def train_text_encoder(
             pct_start=0.1,
             anneal_strategy="linear",
         )
-        for _ in tqdm(range(updates), desc="text encoder", unit="update"):
+        for _ in tqdm(range(updates), desc="text encoder", unit="update", position=bar):
             batch = learnt[rng.integers(len(learnt), size=batch_size)]
             loss, _ = _masked_word_loss(model, batch, rng, len(vocabulary))
             optimizer.zero_grad()
