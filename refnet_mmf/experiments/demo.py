@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("demo"), help="folder for data, runs and page (demo)"
     )
+    parser.add_argument("--size", default="mini", help="of the data: tiny or mini (mini)")
     parser.add_argument("--seed", type=int, default=0, help="seed of data and training (0)")
     parser.add_argument(
         "overrides", nargs="*", metavar="KEY=VALUE", help="further options for every mmf_run"
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """Make the data, train and evaluate, print the table, write the page."""
     out: Path = args.out.resolve()
     start = time.monotonic()
-    data_status = make_data(out / "data", args.seed)
+    data_status = make_data(out / "data", args.size, args.seed)
     if data_status != 0:
         return data_status
     runs = [
@@ -77,13 +78,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def make_data(folder: Path, seed: int) -> int:
+def make_data(folder: Path, size: str, seed: int) -> int:
     """Make the miniature memes in ``folder``; what is there already is kept."""
     from refnet_mmf.experiments.miniature import command
 
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
-    options = [DATASET, "--size", "mini", "--out", str(folder), "--seed", str(seed)]
+    options = [DATASET, "--size", size, "--out", str(folder), "--seed", str(seed)]
     return command.run(parser.parse_args(options))
 
 
@@ -156,14 +157,17 @@ def build_page(runs: Sequence[Run], table: Table, seconds: Mapping[str, float], 
                 ],
                 [table],
             ),
-            Section("Training", figures=[Figure("By update", line_figure(panels, "update"))]),
+            Section(
+                "Training",
+                figures=[Figure("By update", line_figure(panels, "update", list(METHODS)))],
+            ),
             Section(
                 "What the decoders give back",
                 [
                     "1 - cosine similarity of each decoded signal with its target, before "
                     "weighting. It acts in training only: at inference the network is stock MMBT."
                 ],
-                figures=[Figure("By update", line_figure(refiner, "update"))],
+                figures=[Figure("By update", line_figure(refiner, "update", list(METHODS)))],
             ),
             Section("Commands", commands=[run_.command for run_ in runs]),
         ],

@@ -18,15 +18,21 @@ _STYLES: list[dict[str, Any]] = [
     {"color": "#7b4ea3", "linestyle": (0, (5, 1)), "marker": "v"},
 ]
 
+MARKERS = 10
+"""About how many markers a line has."""
+
 Line = tuple[Sequence[float], Sequence[float]]
 
 
-def line_figure(panels: Mapping[str, Mapping[str, Line]], x_label: str) -> bytes:
+def line_figure(
+    panels: Mapping[str, Mapping[str, Line]], x_label: str, names: Sequence[str]
+) -> bytes:
     """Draw one panel beside the other, with a line for each entry.
 
     Args:
         panels: by title, the lines by name: x values and y values.
         x_label: what is on the horizontal axis.
+        names: every name that figures of one page show; a name's place fixes its style.
 
     Returns:
         An SVG, the same bytes for the same numbers.
@@ -34,8 +40,10 @@ def line_figure(panels: Mapping[str, Mapping[str, Line]], x_label: str) -> bytes
     figure = Figure(figsize=(4.8 * len(panels), 3.4), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (title, lines) in zip(axes, panels.items(), strict=True):
-        for (name, (x, y)), style in zip(lines.items(), _STYLES * len(lines), strict=False):
-            axis.plot(x, y, label=name, linewidth=1.6, markersize=3.5, **style)
+        for name, (x, y) in lines.items():
+            style = _STYLES[names.index(name) % len(_STYLES)]
+            every = max(1, len(x) // MARKERS)
+            axis.plot(x, y, label=name, linewidth=1.6, markersize=4, markevery=every, **style)
         axis.set_title(title, fontsize=11)
         axis.set_xlabel(x_label)
         axis.grid(alpha=0.25)

@@ -10,7 +10,6 @@ from pathlib import Path
 import lmdb
 import numpy as np
 import pytest
-
 from sklearn.metrics import roc_auc_score
 
 from refnet_mmf.experiments.miniature.hateful_memes import GRAMMAR, TOPICS, corpus, draw_split

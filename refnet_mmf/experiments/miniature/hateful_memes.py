@@ -32,7 +32,7 @@ TOPICS: dict[str, tuple[str, str]] = {
     "size": ("large", "small"),
     "height": ("high", "low"),
 }
-"""What a sentence can be about, with the two claims that it can make, the more often mocking first."""
+"""What a sentence can be about, with its two claims, the more often mocking one first."""
 MOCKING_FIRST_CLAIM = 0.75
 """Share of the mocking memes that make the first claim of their topic."""
 GROUP = 3
