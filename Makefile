@@ -36,7 +36,7 @@ test-slow: setup ## the slow part of the test suite
 test-main: setup ## the test suite against a checkout of MMF main: make test-main MMF=DIR
 	@test -n "$(MMF)" || { echo "make test-main: which checkout? make test-main MMF=DIR"; exit 2; }
 	$(BIN)/refnet install-mmf --from $(MMF) --target build/mmf-main
-	PYTHONPATH=$(CURDIR)/build/mmf-main $(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+	MMF_CHECKOUT=$(abspath $(MMF)) PYTHONPATH=$(CURDIR)/build/mmf-main $(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
 lint: setup ## ruff, format included
 	$(BIN)/ruff check .

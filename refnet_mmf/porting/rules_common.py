@@ -8,8 +8,12 @@ _CHECKPOINT = "mmf/utils/checkpoint.py"
 _TORCHTEXT = "torchtext is retired; only pretrained word vectors need it (torchtext==0.6.0 serves)"
 _KEY_MISSING = "omegaconf 2.1 raises where a key is missing, 2.0 gave None"
 SAFE_LOAD = (
-    "checkpoints are loaded as tensors and plain containers; what needs more has to be trusted "
-    "with MMF_TRUST_CHECKPOINTS=1"
+    "checkpoints are loaded as tensors, plain containers and configurations; what needs more has "
+    "to be trusted with MMF_TRUST_CHECKPOINTS=1"
+)
+PLAIN_OPTIMIZER = (
+    "lists of the configuration went into the optimizer and from there into every checkpoint, "
+    "which torch then refused to load as plain data"
 )
 EMPTY_DEFAULT = "omegaconf 2.1 wants empty defaults in quotes, and warns of each at every start"
 
@@ -46,7 +50,7 @@ RULES = (
     Rule(
         (_CHECKPOINT,),
         "import os\nimport sys\n",
-        "import os\nimport pickle\nimport sys\n",
+        "import collections\nimport os\nimport pickle\nimport sys\nimport typing\n",
         1,
         SAFE_LOAD,
     ),
@@ -55,9 +59,24 @@ RULES = (
         "def _hack_imports():\n",
         """\
 def _load_file(file, map_location):
+    import omegaconf
+
     trusted = os.environ.get("MMF_TRUST_CHECKPOINTS") == "1"
+    plain = [
+        collections.defaultdict,
+        dict,
+        int,
+        list,
+        omegaconf.DictConfig,
+        omegaconf.ListConfig,
+        omegaconf.base.ContainerMetadata,
+        omegaconf.base.Metadata,
+        omegaconf.nodes.AnyNode,
+        typing.Any,
+    ]
     try:
-        return torch.load(file, map_location=map_location, weights_only=not trusted)
+        with torch.serialization.safe_globals(plain):
+            return torch.load(file, map_location=map_location, weights_only=not trusted)
     except pickle.UnpicklingError as error:
         raise RuntimeError(
             f"{getattr(file, 'name', file)}: damaged, or it holds objects that run code when "

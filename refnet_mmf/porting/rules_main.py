@@ -51,5 +51,28 @@ except ImportError:
         "and late_fusion took none but the encoders named bert-...",
     ),
     Rule(("mmf/configs/defaults.yaml",), ",}", ",''}", 5, rules_common.EMPTY_DEFAULT),
+    Rule(
+        ("mmf/utils/build.py",),
+        'params = optimizer_config.get("params", {})',
+        'params = OmegaConf.to_container(optimizer_config, resolve=True).get("params", {})',
+        1,
+        rules_common.PLAIN_OPTIMIZER,
+    ),
+    Rule(
+        ("mmf/modules/losses.py",),
+        'loss_name.startswith("multi")',
+        'loss_name == "multi"',
+        1,
+        "any loss whose name starts with multi was taken for the built-in one named multi",
+        "mend",
+    ),
+    Rule(
+        ("mmf/utils/env.py",),
+        "except ModuleNotFoundError:\n            dot_spec = None",
+        "except ImportError:\n            dot_spec = None",
+        1,
+        "a user folder given with . or .. in its path stopped the run",
+        "mend",
+    ),
     *rules_common.RULES,
 )

@@ -348,5 +348,12 @@ RULES = (
         _PATH_WORDS,
         "mend",
     ),
+    Rule(
+        ("mmf/utils/build.py",),
+        'params = getattr(optimizer_config, "params", {})',
+        'params = OmegaConf.to_container(optimizer_config, resolve=True).get("params", {})',
+        1,
+        rules_common.PLAIN_OPTIMIZER,
+    ),
     *rules_common.RULES,
 )

@@ -159,6 +159,46 @@ def test_a_checkpoint_with_foreign_objects_has_to_be_trusted(
     assert _load_file(str(path), "cpu")["value"] == Fraction(1, 2)
 
 
+def test_a_checkpoint_of_stock_mmf_needs_no_trust(tmp_path: Path) -> None:
+    from mmf.utils.checkpoint import _load_file
+    from omegaconf import OmegaConf
+
+    config = OmegaConf.create({"betas": [0.9, 0.999], "model": {"name": None, "lr": "${betas[0]}"}})
+    torch.save({"model": {"w": torch.ones(1)}, "config": config}, tmp_path / "model.ckpt")
+    assert _load_file(str(tmp_path / "model.ckpt"), "cpu")["config"] == config
+
+
+def test_the_optimizer_holds_plain_values(registry: Any) -> None:
+    from mmf.utils.build import build_optimizer
+    from omegaconf import OmegaConf
+
+    config = OmegaConf.create(
+        {
+            "betas": [0.8, 0.9],
+            "optimizer": {"type": "Adam", "params": {"lr": 0.1, "betas": "${betas}"}},
+        }
+    )
+    optimizer = build_optimizer(torch.nn.Linear(1, 1), config)
+    assert type(optimizer.param_groups[0]["betas"]) is list
+
+
+def test_a_loss_whose_name_starts_with_multi(registry: Any) -> None:
+    from mmf.modules.losses import MMFLoss
+
+    class Loss(torch.nn.Module):
+        def __init__(self, scale: float = 1.0) -> None:
+            super().__init__()
+            self.scale = scale
+
+    registry.register_loss("multi_of_a_test")(Loss)
+    try:
+        entry = {"type": "multi_of_a_test", "params": {"scale": 2.0}}
+        assert MMFLoss(entry).loss_criterion.scale == 2.0
+        assert MMFLoss("multi_of_a_test").loss_criterion.scale == 1.0
+    finally:
+        del registry.mapping["loss_name_mapping"]["multi_of_a_test"]
+
+
 def test_a_run_trains_resumes_and_ends(tmp_path: Path) -> None:
     tiny_memes.make(tmp_path, LINE)
     path = tmp_path / "settings.yaml"
