@@ -60,6 +60,7 @@ RULES = (
         """\
 def _load_file(file, map_location):
     import omegaconf
+    from mmf.utils.general import lr_lambda_update
 
     trusted = os.environ.get("MMF_TRUST_CHECKPOINTS") == "1"
     plain = [
@@ -67,6 +68,7 @@ def _load_file(file, map_location):
         dict,
         int,
         list,
+        lr_lambda_update,
         omegaconf.DictConfig,
         omegaconf.ListConfig,
         omegaconf.base.ContainerMetadata,

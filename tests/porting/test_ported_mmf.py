@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from sklearn.metrics import average_precision_score, f1_score
 
 from tests.porting import tiny_memes
@@ -62,7 +63,6 @@ def metrics(registry: Any, *entries: object, scores: Any, targets: Any) -> dict[
     """Values of metrics by their names, computed as a trainer does."""
     from mmf.common.sample import SampleList
     from mmf.modules.metrics import Metrics
-    from omegaconf import OmegaConf
 
     batch = SampleList()
     batch.dataset_type, batch.dataset_name = "val", "any"
@@ -161,16 +161,29 @@ def test_a_checkpoint_with_foreign_objects_has_to_be_trusted(
 
 def test_a_checkpoint_of_stock_mmf_needs_no_trust(tmp_path: Path) -> None:
     from mmf.utils.checkpoint import _load_file
-    from omegaconf import OmegaConf
 
     config = OmegaConf.create({"betas": [0.9, 0.999], "model": {"name": None, "lr": "${betas[0]}"}})
     torch.save({"model": {"w": torch.ones(1)}, "config": config}, tmp_path / "model.ckpt")
     assert _load_file(str(tmp_path / "model.ckpt"), "cpu")["config"] == config
 
 
+def test_a_checkpoint_of_the_default_schedule_needs_no_trust(registry: Any, tmp_path: Path) -> None:
+    from mmf.utils.build import build_scheduler
+    from mmf.utils.checkpoint import _load_file
+
+    training = {"use_warmup": True, "warmup_iterations": 2, "lr_steps": [4], "lr_ratio": 0.1}
+    config = {"training": {**training, "warmup_factor": 0.2, "lr_scheduler": True}}
+    config["scheduler"] = {"type": "pythia", "params": {}}
+    registry.register("config", OmegaConf.create(config))
+    optimizer = torch.optim.SGD(torch.nn.Linear(1, 1).parameters(), lr=1.0)
+    schedule = build_scheduler(optimizer, registry.get("config"))
+    torch.save({"lr_scheduler": schedule.state_dict()}, tmp_path / "model.ckpt")
+    state = _load_file(str(tmp_path / "model.ckpt"), "cpu")["lr_scheduler"]
+    assert state["last_epoch"] == schedule.last_epoch
+
+
 def test_the_optimizer_holds_plain_values(registry: Any) -> None:
     from mmf.utils.build import build_optimizer
-    from omegaconf import OmegaConf
 
     config = OmegaConf.create(
         {
