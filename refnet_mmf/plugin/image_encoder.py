@@ -60,7 +60,9 @@ class TorchvisionImageEncoder(nn.Module):
 
     def __init__(self, params: DictConfig | Mapping[str, object]) -> None:
         super().__init__()
-        plain = OmegaConf.to_container(params) if isinstance(params, DictConfig) else params
+        plain = params
+        if isinstance(params, DictConfig):
+            plain = OmegaConf.to_container(params, resolve=True)
         settings = read_block(ImageEncoderSettings, plain, PLACE)
         network = _build_network(settings.name)
         if settings.weights_file is not None:

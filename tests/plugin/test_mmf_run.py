@@ -128,3 +128,17 @@ def test_a_bad_setting_ends_the_stock_command_in_one_line(mmf_run, option, messa
     assert not run.progress
     debug = mmf_run(option, environment={"REFNET_DEBUG": "1"})
     assert debug.code != 0 and "Traceback" in debug.output
+
+
+@pytest.mark.parametrize(
+    ("recipe", "model"),
+    [("baseline_mini_pixels", "mmbt"), ("refnet_mini_pixels", "refnet_mmbt")],
+)
+def test_pictures_train_the_image_encoder(mmf_run, recipe, model):
+    run = mmf_run(recipe=recipe, model=model)
+    assert run.code == 0, run.output[-3000:]
+    early, late = run.model("model_2.ckpt"), run.model("model_4.ckpt")
+    encoder = [name for name in late if ".modal_encoder.encoder.features.0." in name]
+    assert encoder
+    assert any(not torch.equal(early[name], late[name]) for name in encoder)
+    assert len(run.series("test/hateful_memes/roc_auc")) == 1
