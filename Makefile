@@ -7,7 +7,7 @@ JOBS   ?= auto
 MMF_STAMP = $(VENV)/.mmf-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-main lint typecheck clean
+.PHONY: help setup demo test test-slow test-main bench lint typecheck clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,10 @@ test-main: setup ## the test suite against a checkout of MMF main: make test-mai
 	@test -n "$(MMF)" || { echo "make test-main: which checkout? make test-main MMF=DIR"; exit 2; }
 	$(BIN)/refnet install-mmf --from $(MMF) --target build/mmf-main
 	MMF_CHECKOUT=$(abspath $(MMF)) PYTHONPATH=$(CURDIR)/build/mmf-main $(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+
+bench: setup ## measure the losses: make bench, or make bench MMF=DIR (DIR: a checkout of MMF main)
+	@test -z "$(MMF)" || $(BIN)/refnet install-mmf --from $(MMF) --target build/mmf-main
+	PYTHONPATH=$(if $(MMF),$(CURDIR)/build/mmf-main) $(BIN)/python -m benchmarks --page docs/benchmarks.md
 
 lint: setup ## ruff, format included
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Times of functions that do the same work, measured in turn so that the machine's mood is shared."""
+"""Times of functions that do the same work, measured in turn: the machine's mood is shared."""
 
 from __future__ import annotations
 

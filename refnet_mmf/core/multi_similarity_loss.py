@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from refnet_mmf.core.label_pairs import MATCHES, positives_and_negatives
 from refnet_mmf.core.messages import check_name, check_number
 from refnet_mmf.core.precision import at_least_float32, without_autocast
 from refnet_mmf.core.reduction import connected_zero
-from refnet_mmf.core.similarity import pairwise_cosine
+from refnet_mmf.core.similarity import self_cosine
 
 
 def multi_similarity_loss(
@@ -70,33 +69,39 @@ def multi_similarity_loss(
     if len(embeddings) == 0:
         return connected_zero(at_least_float32(embeddings))
     with without_autocast(embeddings):
-        rows = at_least_float32(embeddings)
-        similarity = pairwise_cosine(rows, rows)
+        similarity = self_cosine(at_least_float32(embeddings))
+        farthest_positive, nearest_negative = _extremes(similarity.detach(), positives, negatives)
         if epsilon is not None:
-            positives, negatives = _mine(similarity.detach(), positives, negatives, epsilon)
-        far = _log_one_plus_sum_exp(-alpha * (similarity - base), positives) / alpha
-        near = _log_one_plus_sum_exp(beta * (similarity - base), negatives) / beta
-        return (far + near).mean()
+            positives = positives & (similarity.detach() - epsilon < nearest_negative)
+            negatives = negatives & (similarity.detach() + epsilon > farthest_positive)
+        # Every exponent is taken relative to its row's largest of the same kind, or to the 0 of
+        # the formula's 1 if that is larger: none overflows.
+        far_shift = (-alpha * (farthest_positive - base)).clamp(min=0)
+        near_shift = (beta * (nearest_negative - base)).clamp(min=0)
+        slope = torch.full_like(similarity, beta).masked_fill_(positives, -alpha)
+        exponents = (similarity - base) * slope - torch.where(positives, far_shift, near_shift)
+        terms = exponents.masked_fill(~(positives | negatives), -float("inf")).exp()
+        far = _log_one_plus(torch.where(positives, terms, 0).sum(dim=1), far_shift.squeeze(1))
+        near = _log_one_plus(torch.where(positives, 0, terms).sum(dim=1), near_shift.squeeze(1))
+        return (far / alpha + near / beta).mean()
 
 
-def _mine(
-    similarity: Tensor, positives: Tensor, negatives: Tensor, epsilon: float
-) -> tuple[Tensor, Tensor]:
-    """Keep the informative pairs of each anchor (Wang et al. 2019, Eqs. 8 and 9)."""
+def _extremes(similarity: Tensor, positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+    """Least similar positive (inf: none), most similar negative (-inf: none) of each row: [B, 1].
+
+    The mining compares with these (Wang et al. 2019, Eqs. 8 and 9). It never drops one of them
+    and keeps another of its kind.
+    """
     infinity = float("inf")
-    nearest_negative = similarity.masked_fill(~negatives, -infinity).amax(dim=1, keepdim=True)
-    farthest_positive = similarity.masked_fill(~positives, infinity).amin(dim=1, keepdim=True)
     return (
-        positives & (similarity - epsilon < nearest_negative),
-        negatives & (similarity + epsilon > farthest_positive),
+        torch.where(positives, similarity, infinity).amin(dim=1, keepdim=True),
+        torch.where(negatives, similarity, -infinity).amax(dim=1, keepdim=True),
     )
 
 
-def _log_one_plus_sum_exp(exponents: Tensor, mask: Tensor) -> Tensor:
-    """log(1 + sum of exp(exponents) where mask) of each row: [B, B] to [B]."""
-    exponents = exponents.masked_fill(~mask, -float("inf"))
-    zero_column = (0, 1)  # exp(0) is the 1, and keeps a row without pairs finite
-    return torch.logsumexp(F.pad(exponents, zero_column), dim=1)
+def _log_one_plus(scaled_sum: Tensor, shift: Tensor) -> Tensor:
+    """log(1 + scaled_sum * exp(shift)) without computing exp(shift)."""
+    return shift + torch.log(torch.exp(-shift) + scaled_sum)
 
 
 def _check_settings(

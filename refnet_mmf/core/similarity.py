@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -24,3 +26,33 @@ def row_cosine(first: Tensor, second: Tensor) -> Tensor:
 def pairwise_cosine(first: Tensor, second: Tensor) -> Tensor:
     """Cosine similarity of all rows of ``first`` [A, D] with all of ``second`` [B, D]: [A, B]."""
     return unit_rows(first) @ unit_rows(second).T
+
+
+def self_cosine(rows: Tensor) -> Tensor:
+    """Cosine similarity of all ``rows`` [B, D] with one another: [B, B].
+
+    The value and the gradient of ``pairwise_cosine(rows, rows)``, with two matrix products instead
+    of three.
+    """
+    similarity: Tensor = _Gram.apply(unit_rows(rows))  # type: ignore[no-untyped-call]
+    return similarity
+
+
+class _Gram(torch.autograd.Function):
+    """``rows @ rows.T``, whose backward pass makes use of the symmetry."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(rows: Tensor) -> Tensor:
+        return rows @ rows.T
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (rows,) = ctx.saved_tensors
+        product: Tensor = (gradient + gradient.mT) @ rows
+        return product

@@ -76,7 +76,10 @@ def test_equals_the_loop_of_the_formula(seed, multilabel, epsilon, match):
     )
 
 
-@pytest.mark.parametrize("settings", [{"alpha": 50.0, "beta": 2.0}, {"base": 1.0}, {"base": -0.2}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"alpha": 50.0, "beta": 2.0}, {"alpha": 2.3, "beta": 41.7}, {"base": 1.0}, {"base": -0.2}],
+)
 def test_settings_mean_what_the_formula_says(settings):
     embeddings, targets = random_batch(3, multilabel=False)
     assert multi_similarity_loss(embeddings, targets, **settings).item() == pytest.approx(
@@ -120,6 +123,27 @@ def test_gradient_is_the_derivative(multilabel, epsilon):
     assert torch.autograd.gradcheck(
         lambda rows: multi_similarity_loss(rows, targets[:6], epsilon=epsilon), embeddings
     )
+
+
+@pytest.mark.parametrize("epsilon", [None, 0.1])
+def test_second_gradient_is_the_derivative_of_the_first(epsilon):
+    embeddings, targets = random_batch(7, multilabel=False)
+    embeddings = embeddings[:5].requires_grad_()
+    assert torch.autograd.gradgradcheck(
+        lambda rows: multi_similarity_loss(rows, targets[:5], epsilon=epsilon), embeddings
+    )
+
+
+def test_gradient_per_sample_by_vmap():
+    """A loss under torch.func, as tools of interpretation and meta-learning call it."""
+    torch.manual_seed(0)
+    batches = torch.randn(3, 6, 4, dtype=torch.float64)
+    targets = torch.tensor([0, 1, 0, 1, 2, 2])
+    together = torch.func.vmap(torch.func.grad(multi_similarity_loss), in_dims=(0, None))(
+        batches, targets
+    )
+    for batch, gradient in zip(batches, together, strict=True):
+        torch.testing.assert_close(gradient, torch.func.grad(multi_similarity_loss)(batch, targets))
 
 
 @pytest.mark.parametrize("multilabel", [False, True])
