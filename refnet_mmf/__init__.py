@@ -18,6 +18,9 @@ if __name__ != "refnet_mmf":
     sys.path.append(str(Path(__file__).resolve().parents[1]))
     sys.modules[__name__] = importlib.import_module("refnet_mmf")
 else:
+    from refnet_mmf.core.concat_fusion import ConcatFusion
+    from refnet_mmf.core.gated_multimodal_unit import GatedMultimodalUnit
+    from refnet_mmf.core.linear_sum import LinearSum
     from refnet_mmf.core.multi_similarity_loss import MultiSimilarityLoss, multi_similarity_loss
     from refnet_mmf.core.poolers import pool_tokens
     from refnet_mmf.core.refiner import Refiner, RefinerOutput
@@ -30,6 +33,9 @@ else:
     register_once_mmf_is_imported()
 
     __all__ = [
+        "ConcatFusion",
+        "GatedMultimodalUnit",
+        "LinearSum",
         "MultiSimilarityLoss",
         "Refiner",
         "RefinerContrastiveLoss",

@@ -40,7 +40,7 @@ class Tap:
 
     def __str__(self) -> str:
         where = "".join(f"[{part!r}]" for part in self.path)
-        return f"{self.module} ({self.read}{where})"
+        return f"{self.module or 'the model'} ({self.read}{where})"
 
 
 def find_module(root: nn.Module, path: str) -> nn.Module:
@@ -139,8 +139,10 @@ class Taps:
         value: Any = getattr(self.calls[tap.module], tap.read)
         for part in tap.path:
             try:
+                if isinstance(value, Tensor):
+                    raise TypeError("a position in a tensor would be a sample of the batch")
                 value = value[part]
-            except (LookupError, TypeError):
+            except (LookupError, TypeError, AttributeError):
                 raise ValueError(f"tap {tap}: nothing at {part!r} in {_describe(value)}") from None
         return value
 
@@ -177,4 +179,4 @@ def _describe(value: Any) -> str:
         return f"a mapping with the keys {', '.join(map(str, value))}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"a {type(value).__name__} of length {len(value)}"
-    return f"{value!r}"
+    return f"a {type(value).__name__}"

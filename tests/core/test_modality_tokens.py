@@ -50,6 +50,10 @@ STATE_TAPS = (Tap("first"), Tap("second"))
         (Keep("before_last", TEXT, skip_first=1, skip_last=1), [1, 2, 3]),
         (Keep("first", TEXT), [0, 1, 2, 3]),
         (Keep("first", TEXT, skip_first=1), [1, 2, 3]),
+        (Keep("after", TEXT, behind=(TEXT,)), [4, 5, 6, 7]),
+        (Keep("after", TEXT, behind=(TEXT,), skip_first=1, skip_last=1), [5, 6]),
+        (Keep("after", TEXT), [0, 1, 2, 3]),
+        (Keep("after_first", TEXT), [4, 5, 6, 7, 8]),
         (None, list(range(9))),
     ],
 )
@@ -67,3 +71,58 @@ def test_a_mask_of_the_part_or_of_the_whole_says_what_counts(mask):
     assert target[0].item() == 2 * STATES[0, 5:8].mean()
     assert target[1].item() == 0
     assert present.tolist() == [True, False]
+
+
+class Given(nn.Module):
+    """Calls one module with each of its arguments."""
+
+    def __init__(self):
+        super().__init__()
+        self.states, self.mask = nn.Identity(), nn.Identity()
+
+    def forward(self, states, mask):
+        self.states(states)
+        self.mask(mask)
+
+
+def read_given(states, mask=None, keep=None, with_mask=True):
+    network = Given()
+    tokens = ModalityTokens((Tap("states"),), Tap("mask") if with_mask else None, keep)
+    taps = Taps(network, tokens.taps)
+    taps.attach()
+    with taps.record():
+        network(states, mask)
+        return read_target(taps, tokens, "average_last")
+
+
+@pytest.mark.parametrize("counts", [torch.tensor([3, 0]), torch.tensor([[3], [0]])])
+def test_counts_of_tokens_are_a_mask(counts):
+    target, present = read_given(STATES, counts)
+    assert target[0].item() == STATES[0, :3].mean()
+    assert target[1].item() == 0
+    assert present.tolist() == [True, False]
+
+
+def test_counts_are_those_of_the_part():
+    target, _ = read_given(
+        STATES, torch.tensor([[2], [1]]), Keep("before_last", Tap("mask"), (), 4)
+    )
+    assert target[0].item() == STATES[0, 4:6].mean()
+    assert target[1].item() == STATES[1, 4]
+
+
+def test_one_vector_a_sample_is_taken_as_it_is():
+    vectors = STATES[:, :, 0]
+    target, present = read_given(vectors, with_mask=False)
+    assert torch.equal(target, vectors) and present is None
+
+
+def test_a_network_that_runs_without_a_mask_has_all_tokens():
+    target, present = read_given(STATES, None)
+    assert torch.equal(target, STATES.mean(dim=1)) and present is None
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 3, 4, 5), (2, 9)])
+def test_states_of_other_dimensions_are_named(shape):
+    with pytest.raises(ValueError, match=r"tap states \(output\): expected a tensor of shape"):
+        read_given(torch.zeros(shape), torch.ones(2, 9))

@@ -1,0 +1,176 @@
+"""Concat, LinearSum and GMU: each against its equation in NumPy, and what they refuse."""
+
+import numpy as np
+import pytest
+import torch
+
+from refnet_mmf import ConcatFusion, GatedMultimodalUnit, LinearSum
+from refnet_mmf.core.maxout import Maxout, MaxoutClassifier
+
+TWO = {"image": 7, "text": 5}
+THREE = {"image": 7, "text": 5, "sound": 3}
+FUSIONS = (ConcatFusion, LinearSum, GatedMultimodalUnit)
+
+
+def features(dims, batch=4, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: torch.randn(batch, dim, generator=generator, dtype=torch.float64)
+        for name, dim in dims.items()
+    }
+
+
+def weight(module):
+    return module.weight.detach().numpy()
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def assert_rows(actual, expected):
+    np.testing.assert_allclose(actual.detach().numpy(), np.stack(expected), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dims", [TWO, THREE])
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+def test_concat_is_the_largest_of_linear_maps_of_the_concatenation(dims, pieces):
+    fusion = ConcatFusion(dims, 6, pieces=pieces).double()
+    given = features(dims)
+    maps, bias = weight(fusion.projection.linear), fusion.projection.linear.bias.detach().numpy()
+    expected = []
+    for row in range(4):
+        x = np.concatenate([given[name][row].numpy() for name in dims])
+        candidates = [
+            maps[6 * p : 6 * (p + 1)] @ x + bias[6 * p : 6 * (p + 1)] for p in range(pieces)
+        ]
+        expected.append(np.max(candidates, axis=0))
+    assert_rows(fusion(given), expected)
+
+
+@pytest.mark.parametrize("dims", [TWO, THREE])
+def test_linear_sum_is_a_sum_of_linear_maps(dims):
+    fusion = LinearSum(dims, 6).double()
+    given = features(dims)
+    expected = [
+        sum(weight(fusion.projections[name]) @ given[name][row].numpy() for name in dims)
+        for row in range(4)
+    ]
+    assert_rows(fusion(given), expected)
+
+
+@pytest.mark.parametrize("gate", ["inputs", "projections"])
+def test_gmu_of_two_weighs_one_against_the_other(gate):
+    fusion = GatedMultimodalUnit(TWO, 6, gate=gate).double()
+    given = features(TWO)
+    expected = []
+    for row in range(4):
+        x = {name: given[name][row].numpy() for name in TWO}
+        w = {name: weight(fusion.projections[name]) @ x[name] for name in TWO}
+        read = x if gate == "inputs" else w
+        z = sigmoid(weight(fusion.gate) @ np.concatenate([read["image"], read["text"]]))
+        expected.append(z * np.tanh(w["image"]) + (1 - z) * np.tanh(w["text"]))
+    assert_rows(fusion(given), expected)
+
+
+@pytest.mark.parametrize("gate", ["inputs", "projections"])
+def test_gmu_of_three_has_a_gate_for_each(gate):
+    fusion = GatedMultimodalUnit(THREE, 6, gate=gate).double()
+    given = features(THREE)
+    expected = []
+    for row in range(4):
+        x = {name: given[name][row].numpy() for name in THREE}
+        w = {name: weight(fusion.projections[name]) @ x[name] for name in THREE}
+        read = np.concatenate(list((x if gate == "inputs" else w).values()))
+        z = sigmoid(weight(fusion.gate) @ read).reshape(3, 6)
+        expected.append(sum(z[i] * np.tanh(w[name]) for i, name in enumerate(THREE)))
+    assert_rows(fusion(given), expected)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_order_of_the_given_features_does_not_matter(fusion):
+    module = fusion(TWO, 6).double()
+    given = features(TWO)
+    assert torch.equal(module(given), module(dict(reversed(given.items()))))
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_every_weight_gets_a_gradient_and_it_is_the_derivative(fusion):
+    module = fusion(TWO, 3).double()
+    given = features(TWO, batch=2)
+    names = list(given)
+    tensors = [given[name].requires_grad_() for name in names]
+    assert torch.autograd.gradcheck(
+        lambda *values: module(dict(zip(names, values, strict=True))), tensors
+    )
+    module(given).sum().backward()
+    assert all(parameter.grad is not None for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize(
+    ("dims", "given", "message"),
+    [
+        (TWO, {"image": 7}, "modality 'text' is missing"),
+        (TWO, {"image": 7, "txt": 5}, "unknown modality 'txt'; did you mean 'text'"),
+        (TWO, {"image": 8, "text": 5}, r"features\['image'\]: expected shape \[B, 7\], got"),
+    ],
+)
+def test_features_that_do_not_fit_are_named(fusion, dims, given, message):
+    with pytest.raises(ValueError, match=message):
+        fusion(dims, 6).double()(features(given))
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_settings_that_do_not_fit_are_named(fusion):
+    name = fusion.__name__
+    with pytest.raises(ValueError, match=f"{name}: input_dims: expected the width of each"):
+        fusion({}, 6)
+    with pytest.raises(ValueError, match=rf"{name}: input_dims\['text'\]: expected at least 1"):
+        fusion({"image": 3, "text": 0}, 6)
+    with pytest.raises(ValueError, match=f"{name}: fused_dim: expected at least 1, got 0"):
+        fusion(TWO, 0)
+
+
+def test_an_unknown_gate_and_a_gate_of_one_modality_are_refused():
+    with pytest.raises(ValueError, match="unknown gate 'input'; did you mean 'inputs'"):
+        GatedMultimodalUnit(TWO, 6, gate="input")
+    with pytest.raises(ValueError, match=r"at least two modalities to weigh, got \['text'\]"):
+        GatedMultimodalUnit({"text": 5}, 6)
+
+
+@pytest.mark.parametrize("normalization", ["batch", "layer", "none"])
+def test_the_classifier_is_normalised_maxout_layers_and_a_linear_one(normalization):
+    classifier = MaxoutClassifier(6, 3, hidden_dim=4, normalization=normalization, dropout=0.0)
+    x = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
+
+    def norm(values):
+        if normalization == "none":
+            return values
+        dim = 0 if normalization == "batch" else 1
+        centred = values - values.mean(dim, keepdim=True)
+        return centred / (values.var(dim, correction=0, keepdim=True) + 1e-5).sqrt()
+
+    h = norm(x)
+    for layer in (m for m in classifier if isinstance(m, Maxout)):
+        pieces = [
+            h @ layer.linear.weight[4 * p : 4 * (p + 1)].T + layer.linear.bias[4 * p : 4 * (p + 1)]
+            for p in range(2)
+        ]
+        h = norm(torch.maximum(*pieces))
+    expected = h @ classifier[-1].weight.T + classifier[-1].bias
+    torch.testing.assert_close(classifier(x), expected)
+
+
+def test_a_batch_of_one_trains_with_batch_normalisation():
+    classifier = MaxoutClassifier(6, 3, hidden_dim=4).train()
+    before = classifier[0].running_mean.clone()
+    scores = classifier(torch.randn(1, 6))
+    scores.sum().backward()
+    assert scores.shape == (1, 3) and scores.isfinite().all()
+    assert torch.equal(classifier[0].running_mean, before)
+
+
+def test_an_unknown_normalisation_is_named():
+    with pytest.raises(ValueError, match="unknown normalization 'bach'; did you mean 'batch'"):
+        MaxoutClassifier(6, 3, normalization="bach")
