@@ -22,12 +22,28 @@ def shared_folder(tmp_path_factory) -> Path:
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
 
 
-@pytest.fixture(scope="session")
-def memes(shared_folder) -> Path:
-    """The tiny miniature memes; the value is for env.data_dir."""
-    folder = shared_folder / "memes"
+def _tiny(name: str, folder: Path) -> Path:
+    """Make a tiny miniature data set, once for all workers; the value is for env.data_dir."""
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
-            command = [sys.executable, "-m", "refnet_mmf.cli", "data", "make", "hateful_memes"]
+            command = [sys.executable, "-m", "refnet_mmf.cli", "data", "make", name]
             subprocess.run([*command, "--size", "tiny", "--out", str(folder)], check=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def memes(shared_folder) -> Path:
+    """The tiny miniature memes."""
+    return _tiny("hateful_memes", shared_folder / "memes")
+
+
+@pytest.fixture(scope="session")
+def movies(shared_folder) -> Path:
+    """The tiny miniature movies."""
+    return _tiny("mmimdb", shared_folder / "movies")
+
+
+@pytest.fixture(scope="session")
+def entailment(shared_folder) -> Path:
+    """The tiny miniature entailment set."""
+    return _tiny("visual_entailment", shared_folder / "entailment")

@@ -112,9 +112,13 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_same_seed_same_bytes(memes, tmp_path):
-    assert make("hateful_memes", "tiny", tmp_path / "again", seed=0)
-    assert contents(tmp_path / "again") == contents(memes)
+@pytest.mark.parametrize(
+    ("name", "fixture"),
+    [("hateful_memes", "memes"), ("mmimdb", "movies"), ("visual_entailment", "entailment")],
+)
+def test_same_seed_same_bytes(request, tmp_path, name, fixture):
+    assert make(name, "tiny", tmp_path / "again", seed=0)
+    assert contents(tmp_path / "again") == contents(request.getfixturevalue(fixture))
 
 
 def test_a_set_that_is_there_is_kept(memes):

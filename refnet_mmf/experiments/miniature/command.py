@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 from refnet_mmf.core.messages import unknown
-from refnet_mmf.experiments.miniature.make import NAMES, SIZES, CannotMake, make
+from refnet_mmf.experiments.miniature.make import DATA_SETS, SIZES, CannotMake, make
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``refnet data make``."""
-    parser.add_argument("name", metavar="NAME", help=f"as in MMF: {', '.join(NAMES)}")
+    parser.add_argument("name", metavar="NAME", help=f"as in MMF: {', '.join(DATA_SETS)}")
     parser.add_argument("--size", default="mini", help=f"{' or '.join(SIZES)} (mini)")
     parser.add_argument("--out", type=Path, required=True, help="folder, then env.data_dir")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same data (0)")
@@ -22,8 +22,8 @@ def run(args: argparse.Namespace) -> int:
     """Make the data set; return the exit code."""
     folder: Path = args.out.resolve()
     try:
-        if args.name not in NAMES:
-            raise CannotMake(unknown("NAME", "data set", args.name, NAMES))
+        if args.name not in DATA_SETS:
+            raise CannotMake(unknown("NAME", "data set", args.name, DATA_SETS))
         if args.size not in SIZES:
             raise CannotMake(unknown("--size", "size", args.size, SIZES))
         if args.seed < 0:

@@ -12,10 +12,12 @@ of the other half must be learnt, and can be.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
+from refnet_mmf.experiments.miniature.data_set import DataSet, Layout
 from refnet_mmf.experiments.miniature.pictures import (
     Scene,
     Shape,
@@ -255,6 +257,22 @@ class Meme:
     group: int
     confounder: str
 
+    def annotation(self, key: str) -> dict[str, Any]:
+        """Return the meme's line of the annotations."""
+        facts = {
+            "topic": self.topic,
+            "group": self.group,
+            "confounder": self.confounder,
+            **asdict(self.scene.shapes[0]),
+        }
+        return {
+            "id": int(key),
+            "img": f"img/{key}.png",
+            "label": self.label,
+            "text": self.text,
+            "miniature": facts,
+        }
+
 
 def draw_group(rng: np.random.Generator, group: int) -> list[Meme]:
     """Draw a mocking meme and its two benign confounders."""
@@ -319,3 +337,27 @@ def shape_that_is(claim: str, rng: np.random.Generator) -> Shape:
         "low": {"rows": ["bottom"]},
     }
     return random_shape(rng, **allowed[claim])
+
+
+_FOLDER = "hateful_memes/defaults"
+DATA_SET = DataSet(
+    name="hateful_memes",
+    layout=Layout(
+        # One line of MMF reads dev and test under the first of these names, the other the rest.
+        annotations={
+            split: [f"{_FOLDER}/annotations/{file}.jsonl" for file in files]
+            for split, files in {
+                "train": ("train",),
+                "dev": ("dev", "dev_seen", "dev_unseen"),
+                "test": ("test", "test_seen", "test_unseen"),
+            }.items()
+        },
+        picture=f"{_FOLDER}/images/img/{{key}}.png",
+        features=f"{_FOLDER}/features/detectron.lmdb",
+        key="{:05d}",
+        words={f"{_FOLDER}/extras/vocabs/vocabulary_100k.txt": GRAMMAR.words()},
+    ),
+    draw_split=draw_split,
+    corpus=corpus,
+    vocabulary=GRAMMAR.words(),
+)

@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,9 +18,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from refnet_mmf import __version__
-from refnet_mmf.experiments.miniature import hateful_memes
+from refnet_mmf.experiments.miniature import hateful_memes, mmimdb, visual_entailment
+from refnet_mmf.experiments.miniature.data_set import DataSet, Layout, Sample
 from refnet_mmf.experiments.miniature.feature_store import write_feature_lmdb
-from refnet_mmf.experiments.miniature.hateful_memes import Meme
 from refnet_mmf.experiments.miniature.picture_encoder import (
     NETWORK,
     region_features,
@@ -30,6 +30,9 @@ from refnet_mmf.experiments.miniature.pictures import SIDE, Scene, render
 from refnet_mmf.experiments.miniature.text_encoder import train_text_encoder
 from refnet_mmf.experiments.miniature.version_marks import mark_as_built
 
+DATA_SETS: Mapping[str, DataSet] = {
+    module.DATA_SET.name: module.DATA_SET for module in (hateful_memes, mmimdb, visual_entailment)
+}
 MANIFEST = "miniature.json"
 
 
@@ -58,14 +61,6 @@ SIZES = {
     "tiny": Size(72, 36, 36, sentences=400, text_updates=20, picture_updates=5),
     "mini": Size(3996, 600, 2004, sentences=20000, text_updates=900, picture_updates=450),
 }
-NAMES = ("hateful_memes",)
-
-# Stock builders read dev and test under these names, one line those, one line the others.
-SPLIT_FILES = {
-    "train": ("train",),
-    "dev": ("dev", "dev_seen", "dev_unseen"),
-    "test": ("test", "test_seen", "test_unseen"),
-}
 README = """MINIATURE {name}: generated pictures and sentences, NOT the real data set.
 
 Made by refnet_mmf {version}, size {size}, seed {seed}: {counts}.
@@ -87,7 +82,7 @@ def make(name: str, size: str, folder: Path, seed: int) -> bool:
     Everything is written beside ``folder`` first and moved there when it is complete.
 
     Args:
-        name: the data set, as in MMF.
+        name: a key of :data:`DATA_SETS`.
         size: a key of :data:`SIZES`.
         folder: the value for MMF's ``env.data_dir``.
         seed: same seed, same bytes (of the encoders: with the same versions of the libraries).
@@ -102,20 +97,16 @@ def make(name: str, size: str, folder: Path, seed: int) -> bool:
     wanted = {"name": name, "size": size, "seed": seed, "version": __version__}
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         _check_same(folder, wanted)
-        mark_as_built(_dataset_folder(folder), name)
+        mark_as_built(folder / "datasets")
         return False
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         fresh = Path(scratch) / "data"
-        _write(fresh, SIZES[size], wanted)
+        _write(fresh, DATA_SETS[name], SIZES[size], wanted)
         if folder.exists():
             folder.rmdir()
         shutil.move(fresh, folder)
     return True
-
-
-def _dataset_folder(folder: Path) -> Path:
-    return folder / "datasets" / "hateful_memes" / "defaults"
 
 
 def _check_same(folder: Path, wanted: dict[str, Any]) -> None:
@@ -130,30 +121,19 @@ def _check_same(folder: Path, wanted: dict[str, Any]) -> None:
         raise CannotMake(f"{folder}: holds a miniature set of {said}; name another folder")
 
 
-def _write(folder: Path, size: Size, manifest: dict[str, Any]) -> None:
-    """Write a whole miniature set of memes into a new folder."""
+def _write(folder: Path, data_set: DataSet, size: Size, manifest: dict[str, Any]) -> None:
+    """Write a whole miniature set into a new folder."""
     seed = manifest["seed"]
-    dataset = _dataset_folder(folder)
-    encoders = folder / "encoders"
-    for part in (
-        encoders,
-        dataset / "annotations",
-        dataset / "images" / "img",
-        dataset / "features",
-    ):
-        part.mkdir(parents=True)
+    datasets, encoders, layout = folder / "datasets", folder / "encoders", data_set.layout
+    encoders.mkdir(parents=True)
     counts = {"train": size.train, "dev": size.dev, "test": size.test}
-    memes: list[tuple[str, Meme]] = []
-    hashes = {}
-    for split, count in counts.items():
-        drawn = hateful_memes.draw_split(seed, split, count)
-        numbered = [(f"{len(memes) + i:05d}", meme) for i, meme in enumerate(drawn, start=1)]
-        memes += numbered
-        lines = "".join(f"{_annotation(key, meme)}\n" for key, meme in numbered)
-        hashes[split] = sha256(lines.encode()).hexdigest()
-        for file in SPLIT_FILES[split]:
-            (dataset / "annotations" / f"{file}.jsonl").write_text(lines, encoding="utf-8")
-    scenes = [(key, meme.scene) for key, meme in memes]
+    splits = _draw(data_set, counts, seed)
+    hashes = _write_texts(datasets, layout, splits)
+    scenes = {
+        datasets / layout.picture.format(key=key): sample.scene
+        for samples in splits.values()
+        for key, sample in samples.items()
+    }
     weights = encoders / f"{NETWORK}.pt"
     with _processes() as pool:
         picture = pool.submit(
@@ -161,49 +141,72 @@ def _write(folder: Path, size: Size, manifest: dict[str, Any]) -> None:
         )
         text = pool.submit(
             train_text_encoder,
-            hateful_memes.corpus(seed, size.sentences),
-            hateful_memes.GRAMMAR.words(),
+            data_set.corpus(seed, size.sentences),
+            data_set.vocabulary,
             encoders / "bert",
             updates=size.text_updates,
             seed=seed,
             bar=1,
         )
-        drawing = pool.submit(_write_pictures, dataset / "images" / "img", scenes, bar=1)
+        drawing = pool.submit(_write_pictures, scenes, bar=1)
         learnt = {"text": text.result(), "picture": picture.result()}
         drawing.result()
-    features = region_features(weights, [scene for _, scene in scenes])
-    pairs = zip((key for key, _ in scenes), features, strict=True)
-    write_feature_lmdb(dataset / "features" / "detectron.lmdb", pairs, SIDE)
-    mark_as_built(dataset, manifest["name"])
+    features = region_features(weights, list(scenes))
+    pairs = zip((file.stem for file in scenes), features, strict=True)
+    write_feature_lmdb(datasets / layout.features, pairs, SIDE)
+    mark_as_built(datasets)
     described = {**manifest, "counts": counts, "encoders": learnt, "annotations_sha256": hashes}
     described["sizes"] = asdict(size)
-    (folder / MANIFEST).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    _write_text(folder / MANIFEST, json.dumps(described, indent=2) + "\n")
     said = ", ".join(f"{count} {split}" for split, count in counts.items())
-    readme = README.format(**manifest, counts=said, network=NETWORK)
-    (folder / "README.txt").write_text(readme, encoding="utf-8")
+    _write_text(folder / "README.txt", README.format(**manifest, counts=said, network=NETWORK))
 
 
-def _annotation(key: str, meme: Meme) -> str:
-    facts = {
-        "topic": meme.topic,
-        "group": meme.group,
-        "confounder": meme.confounder,
-        **asdict(meme.scene.shapes[0]),
-    }
-    return json.dumps(
-        {
-            "id": int(key),
-            "img": f"img/{key}.png",
-            "label": meme.label,
-            "text": meme.text,
-            "miniature": facts,
-        }
-    )
+def _draw(data_set: DataSet, counts: Mapping[str, int], seed: int) -> dict[str, dict[str, Sample]]:
+    """Draw the samples of each split, by their keys."""
+    splits: dict[str, dict[str, Sample]] = {}
+    first = 1
+    for split, count in counts.items():
+        drawn = data_set.draw_split(seed, split, count)
+        keys = (data_set.layout.key.format(number) for number in range(first, first + count))
+        splits[split] = dict(zip(keys, drawn, strict=True))
+        first += count
+    return splits
 
 
-def _write_pictures(folder: Path, scenes: Sequence[tuple[str, Scene]], bar: int) -> None:
-    for key, scene in tqdm(scenes, desc="pictures", unit="picture", position=bar):
-        Image.fromarray(render(scene)).save(folder / f"{key}.png")
+def _write_texts(
+    datasets: Path, layout: Layout, splits: Mapping[str, Mapping[str, Sample]]
+) -> dict[str, str]:
+    """Write annotations and lists; return the SHA-256 of each split's annotations."""
+    hashes = {}
+    for split, samples in splits.items():
+        annotations = (sample.annotation(key) for key, sample in samples.items())
+        lines = _lines(json.dumps(annotation) for annotation in annotations)
+        hashes[split] = sha256(lines.encode()).hexdigest()
+        for file in layout.annotations[split]:
+            _write_text(datasets / file, lines)
+        if layout.pictures_of_split:
+            _write_text(datasets / layout.pictures_of_split.format(split=split), _lines(samples))
+    for file, words in layout.words.items():
+        _write_text(datasets / file, _lines(words))
+    return hashes
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return "".join(f"{text}\n" for text in texts)
+
+
+def _write_text(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def _write_pictures(scenes: Mapping[Path, Scene], bar: int) -> None:
+    for folder in {file.parent for file in scenes}:
+        folder.mkdir(parents=True)
+    for file, scene in tqdm(scenes.items(), desc="pictures", unit="picture", position=bar):
+        # The options are JPEG's: nearly without loss.
+        Image.fromarray(render(scene)).save(file, quality=95, subsampling=0)
 
 
 @contextmanager

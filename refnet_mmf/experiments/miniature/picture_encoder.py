@@ -18,7 +18,6 @@ from refnet_mmf.experiments.miniature.pictures import (
     RADII,
     ROWS,
     Pixels,
-    Scene,
     attributes,
     random_scene,
     random_shape,
@@ -97,16 +96,17 @@ def train_picture_encoder(
 
 
 def region_features(
-    file: Path, scenes: Sequence[Scene], batch_size: int = 64
+    file: Path, pictures: Sequence[Path], batch_size: int = 64
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the features [REGIONS, WIDTH] of each scene's picture.
+    """Yield the features [REGIONS, WIDTH] of each picture.
 
     Args:
         file: the state dict that :func:`train_picture_encoder` saved.
-        scenes: what to draw.
+        pictures: their files.
         batch_size: pictures at a time.
     """
     import torch
+    from PIL import Image
     from torch import nn
     from torchvision import models
 
@@ -114,8 +114,9 @@ def region_features(
     network.load_state_dict(torch.load(file, weights_only=True))
     trunk = nn.Sequential(*list(network.children())[:-2]).eval()
     with repeatable_torch(0), torch.inference_mode():
-        for start in tqdm(range(0, len(scenes), batch_size), desc="features", unit="batch"):
-            images = as_images([render(scene) for scene in scenes[start : start + batch_size]])
+        for start in tqdm(range(0, len(pictures), batch_size), desc="features", unit="batch"):
+            batch = pictures[start : start + batch_size]
+            images = as_images([np.asarray(Image.open(picture)) for picture in batch])
             maps = trunk(images).flatten(start_dim=2).transpose(1, 2)
             yield from maps.contiguous().numpy()
 

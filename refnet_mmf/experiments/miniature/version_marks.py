@@ -6,7 +6,12 @@ import importlib.util
 import json
 from pathlib import Path
 
-FALLBACK = {"hateful_memes": 1.020200511}
+FALLBACK = {
+    "flickr30k": 1.020200529,
+    "hateful_memes": 1.020200511,
+    "mmimdb": 1.020200416,
+    "visual_entailment": 1.020200529,
+}
 """Versions in the zoo of MMF's PyPI line, for where MMF is not installed."""
 
 
@@ -22,16 +27,18 @@ def zoo_version(name: str) -> float:
 
     zoo = Path(spec.submodule_search_locations[0]) / "configs" / "zoo" / "datasets.yaml"
     entry = yaml.safe_load(zoo.read_text(encoding="utf-8"))[name]
-    return float(entry["defaults"]["version"])
+    # A data set without variations stands in the zoo one level higher.
+    return float(entry.get("defaults", entry)["version"])
 
 
-def mark_as_built(dataset_folder: Path, name: str) -> None:
-    """Mark a data set's folder, and each part of it, as complete for the MMF that is installed.
+def mark_as_built(datasets: Path) -> None:
+    """Mark all data sets of a folder as complete for the MMF that is installed.
 
     Args:
-        dataset_folder: ``<env.data_dir>/datasets/<name>/defaults``.
-        name: the data set, as in MMF.
+        datasets: ``<env.data_dir>/datasets``; ``<name>/defaults`` in it, and each part of that,
+            gets the version of ``<name>`` in MMF's zoo.
     """
-    mark = json.dumps({"version": zoo_version(name)})
-    for folder in (dataset_folder, *(path for path in dataset_folder.iterdir() if path.is_dir())):
-        (folder / ".built.json").write_text(mark, encoding="utf-8")
+    for folder in datasets.glob("*/defaults"):
+        mark = json.dumps({"version": zoo_version(folder.parent.name)})
+        for part in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+            (part / ".built.json").write_text(mark, encoding="utf-8")
