@@ -1,0 +1,81 @@
+"""Checks the labels that were read against the classes, and the file that lists the classes.
+
+MMF puts labels into lower case before it looks them up, and the class file not: a class with a
+capital letter would have no sample, and a label that is no class is dropped, both without a word.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from refnet_mmf.core.messages import nearest
+from refnet_mmf.experiments.real_data.description import DataSet
+from refnet_mmf.experiments.real_data.findings import ANNOTATIONS, MISSING, OK, WRONG, Finding
+from refnet_mmf.experiments.real_data.origin import Origin
+
+UNKNOWN_CLASS = "<unk>"
+"""A line of a class file that MMF adds where it is missing: no class."""
+
+
+def check_classes(
+    data_set: DataSet, datasets: Path, origin: Origin, labels: Counter[str]
+) -> list[Finding]:
+    """Check the class file, if the data set has one, and the labels.
+
+    Args:
+        data_set: what should be there.
+        datasets: ``<env.data_dir>/datasets``.
+        origin: where the files come from; a generated set has classes of its own.
+        labels: those that were read, and how often.
+    """
+    if data_set.class_file is None:
+        return [_check_labels(labels, data_set.classes, data_set)]
+    file = datasets / data_set.class_file
+    own = origin.miniature is not None
+    expected = "lower case" if own else f"{len(data_set.classes)}, lower case"
+    if not file.is_file():
+        return [Finding(ANNOTATIONS, file.name, "-", expected, MISSING)]
+    text = file.read_text(encoding="utf-8", errors="replace")
+    lines = [line.strip() for line in text.splitlines()]
+    classes = tuple(line for line in lines if line != UNKNOWN_CLASS)
+    problem = _problem_of(lines)
+    if problem:
+        problem = f"{file}, {problem}"
+    elif not own and set(classes) != set(data_set.classes):
+        strange = sorted(set(classes) ^ set(data_set.classes))
+        problem = f"{file}: these are missing, or no genres: {', '.join(strange)}"
+    verdict = WRONG if problem else OK
+    found = Finding(ANNOTATIONS, file.name, f"{len(classes)} classes", expected, verdict, problem)
+    return [found, _check_labels(labels, classes, data_set)]
+
+
+def _problem_of(lines: list[str]) -> str:
+    """Say which line is no class that a label can match; nothing if all are."""
+    for number, name in enumerate(lines, 1):
+        if not name:
+            return f"line {number}: is empty, and would be a class"
+        if name != name.lower():
+            return (
+                f"line {number}: no label can match {name!r}, as MMF puts labels into lower "
+                f"case: write {name.lower()!r}"
+            )
+        if name in lines[: number - 1]:
+            return f"line {number}: {name!r} is there twice"
+    return ""
+
+
+def _check_labels(labels: Counter[str], classes: tuple[str, ...], data_set: DataSet) -> Finding:
+    seen = f"{len(set(labels) & set(classes))} of {len(classes)} seen"
+    dropped = sum(labels[label] for label in data_set.left_out - set(classes))
+    if dropped:
+        seen += f", {dropped:,} labels not learnt"
+    strange = sorted(set(labels) - set(classes) - data_set.left_out)
+    if not strange:
+        return Finding(ANNOTATIONS, "labels", seen, "classes alone")
+    guess = nearest(strange[0], classes)
+    hint = f"; did you mean {guess!r}?" if guess else ""
+    named = ", ".join(map(repr, strange[:5]))
+    return Finding(
+        ANNOTATIONS, "labels", seen, "classes alone", WRONG, f"no classes: {named}{hint}"
+    )
