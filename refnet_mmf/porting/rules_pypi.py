@@ -102,6 +102,23 @@ RULES = (
     ),
     Rule((_CONFIGURATION,), "import demjson\n", "", 1, _DEMJSON),
     Rule((_CONFIGURATION,), "demjson.decode(", "json.loads(", 1, _DEMJSON),
+    Rule(
+        (_CONFIGURATION,),
+        """\
+        self._default_config = self._build_default_config()
+
+        if default_only:
+""",
+        """\
+        self._default_config = self._build_default_config()
+        registry.register("configuration", self)
+
+        if default_only:
+""",
+        1,
+        "a user's model could not see the command while MMF asked it for its default "
+        "configuration; now as on main",
+    ),
     Rule((_LOGGER,), "import collections\n", "import collections.abc\n", 1, _COLLECTIONS),
     Rule((_LOGGER,), "collections.Mapping", "collections.abc.Mapping", 1, _COLLECTIONS),
     Rule((_CONFIGURATION,), "register_resolver(", "register_new_resolver(", 3, _OMEGACONF),
@@ -330,6 +347,25 @@ RULES = (
 """,
         1,
         "a model's name that is not registered was only warned of, and the run went on",
+        "mend",
+    ),
+    Rule(
+        ("mmf/datasets/builders/visual_entailment/dataset.py",),
+        """\
+        current_sample.targets = torch.tensor(label, dtype=torch.long)
+
+        return current_sample
+""",
+        """\
+        current_sample.targets = torch.tensor(label, dtype=torch.long)
+
+        return current_sample
+
+    def format_for_prediction(self, report):
+        return []
+""",
+        1,
+        "evaluation.predict on SNLI-VE stopped, asking for answers of questions; now as on main",
         "mend",
     ),
     Rule(
