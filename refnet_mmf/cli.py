@@ -25,7 +25,10 @@ COMMANDS = {
     "run": Command(
         "refnet_mmf.plugin.run", "run MMF with the plugin loaded and everything checked first"
     ),
-    "data": Command("refnet_mmf.experiments.data", "make miniature data sets"),
+    "export": Command(
+        "refnet_mmf.plugin.export", "write a ReFNet checkpoint as one of the stock model"
+    ),
+    "data": Command("refnet_mmf.experiments.data", "make, convert and check data sets in the files that MMF reads"),
     "demo": Command(
         "refnet_mmf.experiments.demo", "train MMBT, ReFNet-MMBT and ReFNetMS-MMBT side by side"
     ),

@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from refnet_mmf.core.messages import nearest, unknown
+from refnet_mmf.plugin.data_check import check_data
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.refnet import ReFNet
 
@@ -148,21 +149,8 @@ def _check_losses(config: DictConfig) -> None:
 
 
 def _check_data(config: DictConfig) -> None:
-    """Refuse a data folder without the annotations that the data set's configuration names."""
+    """Refuse a data folder that is not there, and files in it that do not fit the configuration."""
     data_dir = Path(get_absolute_path(str(config.env.data_dir)))
     if not data_dir.is_dir():
         raise RefnetError(f"env.data_dir: no such folder: {data_dir}")
-    wanted = {"train", "val", "test"} & set(
-        str(config.get("run_type", "")).replace(",", "_").split("_")
-    )
-    for name in str(config.datasets).split(","):
-        dataset = config.dataset_config.get(name, {})
-        folder = Path(get_absolute_path(str(dataset.get("data_dir", data_dir))))
-        for split, files in (dataset.get("annotations", None) or {}).items():
-            for file in files if split in wanted else []:
-                path = folder / file
-                if not path.exists():
-                    raise RefnetError(
-                        f"dataset_config.{name}.annotations.{split}: no such file: {path} "
-                        f"('refnet data make {name} --size mini --out DIR' makes a miniature set)"
-                    )
+    check_data(config)

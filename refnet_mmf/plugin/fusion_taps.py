@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from refnet_mmf.core.modality_tokens import ModalityTokens, read_target
@@ -17,20 +18,22 @@ class FusionTaps:
     """What REFINER reads of a model.
 
     Attributes:
-        fused: the fused embedding F_emb, [B, fused_dim].
+        fused: the fused embedding F_emb, [B, fused_dim]; several are concatenated.
         fused_dim: its width.
         modalities: each modality's token states, upstream of the fused embedding, by its name.
         token_dims: width of each modality's token states.
+        fused_token: where ``fused`` finds token states [B, T, D]: the position that is meant.
     """
 
-    fused: Tap
+    fused: tuple[Tap, ...]
     fused_dim: int
     modalities: Mapping[str, ModalityTokens]
     token_dims: Mapping[str, int]
+    fused_token: int = 0
 
     def __iter__(self) -> Iterator[Tap]:
         """Yield all taps."""
-        yield self.fused
+        yield from self.fused
         for tokens in self.modalities.values():
             yield from tokens.taps
 
@@ -62,9 +65,25 @@ class FusionReader:
         return self.taps.record()
 
     def fused(self) -> Tensor:
-        """Return the fused embedding of the recorded call, [B, fused_dim]."""
-        return self.taps.read_tensor(self.where.fused)
+        """Return the fused embedding of the recorded call, [B, fused_dim].
+
+        Raises:
+            ValueError: a tap finds no tensor of shape [B, D] or [B, T, D].
+        """
+        parts = [self._fused_part(tap) for tap in self.where.fused]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def target(self, modality: str, pooler: str) -> tuple[Tensor, Tensor | None]:
         """Return a modality's target, and which samples have any token of it (None: all)."""
         return read_target(self.taps, self.where.modalities[modality], pooler)
+
+    def _fused_part(self, tap: Tap) -> Tensor:
+        tensor = self.taps.read_tensor(tap)
+        if tensor.dim() == 3 and -tensor.shape[1] <= self.where.fused_token < tensor.shape[1]:
+            return tensor[:, self.where.fused_token]
+        if tensor.dim() != 2:
+            raise ValueError(
+                f"tap {tap}: expected the fused embedding [B, D], or token states [B, T, D] with "
+                f"a token at position {self.where.fused_token}, got {tuple(tensor.shape)}"
+            )
+        return tensor

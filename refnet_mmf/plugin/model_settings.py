@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -31,28 +31,36 @@ class ModelSettings:
         refiner: None is the baseline.
         metric_loss: None where there is none, or its weight is 0.
         metric_loss_name: under which it appears in MMF's log.
-        stock_losses: the entries of ``losses:`` that MMF builds.
+        stock_losses: the entries of a list ``losses:`` that MMF builds; None where it is no list.
     """
 
     place: str
     refiner: RefinerSettings | None
     metric_loss: MetricLossSettings | None
     metric_loss_name: str
-    stock_losses: tuple[Any, ...]
+    stock_losses: tuple[Any, ...] | None
 
 
-def read_model_settings(section: DictConfig, place: str) -> ModelSettings:
+def read_model_settings(
+    section: DictConfig, place: str, own_keys: Sequence[str] = OWN_BLOCKS
+) -> ModelSettings:
     """Check a ReFNet model's section.
+
+    Args:
+        section: ``model_config.<model>``.
+        place: that name, for messages.
+        own_keys: keys that the stock model does not have.
 
     Raises:
         RefnetError: one line for the first thing that is wrong.
     """
     values: dict[str, Any] = OmegaConf.to_container(section, resolve=True)
-    _check_for_misspelt_blocks(values, place)
+    _check_for_misspelt_keys(values, place, own_keys)
     blocks = {key: values.get(key) for key in OWN_BLOCKS}
     stock_losses = []
     metric_loss_name = "metric_loss"
-    for position, entry in enumerate(values.get("losses") or []):
+    listed = values.get("losses")
+    for position, entry in enumerate(listed if isinstance(listed, list) else []):
         kind, params = _loss_entry(entry, f"{place}.losses[{position}]")
         if kind == "refiner":
             _refuse_both(place, "refiner", kind, blocks["refiner"])
@@ -82,7 +90,7 @@ def read_model_settings(section: DictConfig, place: str) -> ModelSettings:
         else read_block(RefinerSettings, refiner, f"{place}.refiner"),
         metric_loss=None if checked is None or checked.weight == 0 else checked,
         metric_loss_name=metric_loss_name,
-        stock_losses=tuple(stock_losses),
+        stock_losses=tuple(stock_losses) if isinstance(listed, list) else None,
     )
 
 
@@ -102,11 +110,13 @@ def refuse_blocks_in_stock_section(stock_name: str, name: str) -> None:
             )
 
 
-def _check_for_misspelt_blocks(values: Mapping[str, Any], place: str) -> None:
+def _check_for_misspelt_keys(
+    values: Mapping[str, Any], place: str, own_keys: Sequence[str]
+) -> None:
     """Refuse a key that is nearly one of ours: MMF would swallow it, and train the default."""
     for key in values:
-        if key not in OWN_BLOCKS and get_close_matches(str(key), OWN_BLOCKS, n=1, cutoff=0.75):
-            raise RefnetError(unknown(place, "key", key, OWN_BLOCKS))
+        if key not in own_keys and get_close_matches(str(key), own_keys, n=1, cutoff=0.75):
+            raise RefnetError(unknown(place, "key", key, own_keys))
 
 
 def _loss_entry(entry: Any, place: str) -> tuple[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ this runs. Without a refiner and a metric loss the model is the stock model, bit
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.core.poolers import POOLERS
 from refnet_mmf.core.refiner import Refiner
+from refnet_mmf.plugin.class_files import check_class_files
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.fusion_taps import FusionReader, FusionTaps
 from refnet_mmf.plugin.loss_terms import LossTerm, metric_term, refiner_terms
@@ -31,7 +32,9 @@ from refnet_mmf.plugin.model_settings import (
     read_model_settings,
     refuse_blocks_in_stock_section,
 )
-from refnet_mmf.plugin.section import complete_section
+from refnet_mmf.plugin.predictions import or_scores
+from refnet_mmf.plugin.pretrained import load_pretrained
+from refnet_mmf.plugin.section import OWN_BLOCKS, complete_section
 from refnet_mmf.plugin.settings import RefinerSettings
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -47,11 +50,13 @@ class ReFNet(BaseModel):
         name: key of the model in MMF's registry and under ``model_config``.
         stock_name: that of its stock twin.
         stock_class: the stock twin.
+        own_keys: keys of the section that the stock twin does not have.
     """
 
     name: ClassVar[str]
     stock_name: ClassVar[str]
     stock_class: ClassVar[Any]
+    own_keys: ClassVar[tuple[str, ...]] = OWN_BLOCKS
 
     config: Any
     settings: ModelSettings
@@ -77,7 +82,21 @@ class ReFNet(BaseModel):
         """
         refuse_blocks_in_stock_section(cls.stock_name, cls.name)
         complete_section(section, cls.name, cls.stock_name, cls.stock_class.config_path())
-        return read_model_settings(section, f"model_config.{cls.name}")
+        return read_model_settings(section, f"model_config.{cls.name}", cls.own_keys)
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, *args: Any, **kwargs: Any) -> Any:
+        """Build the model from a checkpoint, its own or its stock twin's, for inference.
+
+        Args:
+            source: a key of MMF's zoo, the folder of a run, or a file.
+            args: not read; MMF's signature.
+            kwargs: not read; MMF's signature.
+
+        Raises:
+            RefnetError: there is no such checkpoint, or it is another model's.
+        """
+        return load_pretrained(cls, source)
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         self.settings = self.check_settings(config)
@@ -89,40 +108,54 @@ class ReFNet(BaseModel):
         The decoders draw their random numbers aside, so that the stock part of the run, its
         dropout and the order of its data are those of the baseline with the same seed.
         """
+        config = registry.get("config", no_warning=True)
+        if config is not None:
+            check_class_files(config)
         super().build()
         settings, place = self.settings, self.settings.place
         self.refiner = None
         self.metric_loss = None
         self.reader = None
+        if settings.refiner is None and settings.metric_loss is None:
+            return
+        where = self.fusion_taps()
         with torch.random.fork_rng(devices=[]):
             if settings.refiner is not None:
-                self.refiner = build_refiner(
-                    settings.refiner, self.fusion_taps(), f"{place}.refiner"
-                )
+                self.refiner = build_refiner(settings.refiner, where, f"{place}.refiner")
             if settings.metric_loss is not None:
                 self.metric_loss = build_metric_loss(settings.metric_loss, f"{place}.metric_loss")
         if self.refiner is not None or self.metric_loss is not None:
-            self.reader = FusionReader(self, self.fusion_taps())
+            self.reader = FusionReader(self, where)
             self.reader.follow(self.training)
             self.register_load_state_dict_post_hook(_accept_stock_checkpoint)
 
     def init_losses(self) -> None:
         """Let MMF build the stock losses alone."""
         section = self.config
-        self.config = OmegaConf.merge(section, {"losses": list(self.settings.stock_losses)})
+        if self.settings.stock_losses is not None:
+            self.config = OmegaConf.merge(section, {"losses": list(self.settings.stock_losses)})
         super().init_losses()
         self.config = section
 
     def get_optimizer_parameters(self, config: Any) -> list[dict[str, Any]]:
         """Return the stock model's parameter groups and those of the decoders.
 
-        The stock method names the stock model's own parts, and would leave ours out.
+        Most stock methods name the stock model's own parts, and would leave ours out; some take
+        all that the model has; some models have no such method.
         """
-        groups: list[dict[str, Any]] = super().get_optimizer_parameters(config)
-        for module in (self.refiner, self.metric_loss):
-            if module is not None and any(True for _ in module.parameters()):
+        own = [m for m in (self.refiner, self.metric_loss) if m is not None]
+        of_ours = {id(parameter) for module in own for parameter in module.parameters()}
+        stock_method = getattr(super(), "get_optimizer_parameters", None)
+        stock = self.parameters() if stock_method is None else stock_method(config)
+        groups = _without(_as_groups(stock), of_ours)
+        for module in own:
+            if any(True for _ in module.parameters()):
                 groups += get_bert_configured_parameters(module, config.optimizer.params.lr)
         return groups
+
+    def format_for_prediction(self, results: Any, report: Any) -> list[Any]:
+        """Return predictions as the stock model makes them; scores, where there would be none."""
+        return or_scores(super().format_for_prediction(results, report), report)
 
     def train(self, mode: bool = True) -> Any:
         """Switch between training and evaluation; the hooks are on in training only."""
@@ -138,7 +171,10 @@ class ReFNet(BaseModel):
             return super().__call__(sample_list, *args, **kwargs)
         with self.reader.record():
             output = super().__call__(sample_list, *args, **kwargs)
-            terms = list(self._loss_terms(self.reader, sample_list.get("targets")))
+            try:
+                terms = list(self._loss_terms(self.reader, sample_list.get("targets")))
+            except ValueError as error:
+                raise RefnetError(f"{self.settings.place}: {error}") from error
         prefix = f"{sample_list.dataset_type}/{sample_list.dataset_name}"
         metrics = output.setdefault("metrics", {})
         for term in terms:
@@ -193,10 +229,20 @@ def build_refiner(settings: RefinerSettings, where: FusionTaps, place: str) -> R
     return refiner if refiner.modalities else None
 
 
-def registered_refnets() -> Iterable[str]:
-    """Return the names of the ReFNet models in MMF's registry."""
-    models: Mapping[str, type] = registry.mapping["model_name_mapping"]
-    return sorted(name for name, model in models.items() if issubclass(model, ReFNet))
+def _as_groups(parameters: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return optimizer groups as a list, whatever a model gave: groups, or bare parameters."""
+    items = list(parameters)
+    if items and isinstance(items[0], Tensor):
+        return [{"params": items}]
+    return [{**group, "params": list(group["params"])} for group in items]
+
+
+def _without(groups: Iterable[dict[str, Any]], left_out: set[int]) -> list[dict[str, Any]]:
+    """Return optimizer groups without the parameters of these ids."""
+    return [
+        {**group, "params": [p for p in group["params"] if id(p) not in left_out]}
+        for group in groups
+    ]
 
 
 def _accept_stock_checkpoint(model: Any, incompatible: Any) -> None:

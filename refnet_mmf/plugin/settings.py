@@ -172,6 +172,8 @@ def _one_line(
     """Word one of pydantic's errors: place, value, what is valid."""
     field: FieldInfo = block.model_fields[str(where[0])]
     full_place = ".".join([place, *map(str, where)])
+    if error["type"] == "missing":
+        return f"{full_place}: is missing ({field.description})"
     value = error["input"]
     if error["type"] == "literal_error":
         return unknown(full_place, str(where[0]), value, get_args(field.annotation))

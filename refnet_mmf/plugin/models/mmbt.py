@@ -36,7 +36,7 @@ class RefNetMMBT(ReFNet, MMBT):
         text_mask = Tap(joint, read="kwargs", path=("attention_mask",))
         width = transformer.config.hidden_size
         return FusionTaps(
-            fused=Tap(joint, path=(1,)),
+            fused=(Tap(joint, path=(1,)),),
             fused_dim=width,
             modalities={
                 "text": ModalityTokens(states, mask=text_mask, keep=Keep("last", text_mask)),

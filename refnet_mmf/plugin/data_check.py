@@ -1,0 +1,244 @@
+"""Checks a data set's files before a run: class file, annotations, features and pictures.
+
+What this finds, MMF meets late or not at all: labels outside the class file are dropped without a
+word; a movie without genres stops the loader for ever; a missing label, feature or picture ends
+the run in a traceback when its batch comes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmf.datasets.databases.annotation_database import AnnotationDatabase
+from mmf.datasets.processors.processors import VQAAnswerProcessor
+from omegaconf import DictConfig
+
+from refnet_mmf.core.messages import nearest, unknown
+from refnet_mmf.plugin.class_files import check_class_files, class_file, dataset_names
+from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.picture_check import Row, RowCheck, paths_of, picture_check
+
+SPLITS = ("train", "val", "test")
+ENTAILMENT_CLASSES = ("entailment", "neutral", "contradiction")
+RARE_GENRES = frozenset(("news", "adult", "talk-show", "reality-tv"))
+"""Genres of a few movies of the real MM-IMDB that its 23 classes leave out, on purpose."""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What a stock data set reads of a row of its annotation files.
+
+    Attributes:
+        text: field of the text.
+        label: field of the label.
+        picture: field that names the picture; None: MMF tries a list of fields.
+        others: further fields that it needs.
+        several_texts: the text may be a list, of which MMF takes the first.
+        unlabelled: splits whose rows may lack the label, all of them or none.
+    """
+
+    text: str
+    label: str
+    picture: str | None = None
+    others: tuple[str, ...] = ()
+    several_texts: bool = False
+    unlabelled: tuple[str, ...] = ()
+
+
+FIELDS = {
+    "hateful_memes": Fields("text", "label", "img", others=("id",), unlabelled=("test",)),
+    "mmimdb": Fields("plot", "genres", several_texts=True),
+    "visual_entailment": Fields("sentence2", "gold_label", "Flikr30kID"),
+}
+"""The data sets whose rows are checked."""
+
+
+def check_data(config: DictConfig) -> None:
+    """Check the files of a run's data sets: that all are there, and each row that the run uses.
+
+    Args:
+        config: MMF's complete configuration.
+
+    Raises:
+        RefnetError: one line for the first thing that is wrong.
+    """
+    check_class_files(config)
+    for name in dataset_names(config):
+        section = config.get("dataset_config", {}).get(name)
+        if section is None:
+            continue
+        files = {split: paths_of(section, "annotations", split) for split in SPLITS}
+        for split in SPLITS:  # MMF opens them all, whatever the run is for
+            for path in files[split]:
+                if not Path(path).exists():
+                    raise RefnetError(
+                        f"dataset_config.{name}.annotations.{split}: no such file: {path} "
+                        f"('refnet data make {name} --size mini --out DIR' makes a miniature set)"
+                    )
+        if name in FIELDS:
+            _check_booleans(name, section)
+            for split in used_splits(str(config.get("run_type", "train"))):
+                for index, path in enumerate(files[split]):
+                    check_annotations(Path(path), name, section, split, index)
+
+
+def used_splits(run_type: str) -> list[str]:
+    """Return the splits that MMF goes through in a run of ``run_type``; training validates too."""
+    used = {
+        "train": "train" in run_type,
+        "val": "train" in run_type or "val" in run_type,
+        "test": any(word in run_type for word in ("inference", "test", "predict")),
+    }
+    return [split for split in SPLITS if used[split]]
+
+
+def check_annotations(
+    file: Path, name: str, section: DictConfig, split: str, index: int = 0
+) -> None:
+    """Check each row of an annotation file, in one pass.
+
+    Args:
+        file: the annotations: ``.jsonl``, or another of MMF's formats.
+        name: the data set, a key of :data:`FIELDS`.
+        section: its block of ``dataset_config``.
+        split: what the file is for.
+        index: which of the split's annotation files it is.
+
+    Raises:
+        RefnetError: file, line and value of the first row that is wrong.
+    """
+    checks = [
+        fields_check(FIELDS[name]),
+        label_check(name, section, split),
+        picture_check(name, section, split, index),
+    ]
+    unit = "line" if file.suffix == ".jsonl" else "row"
+    for number, row in _rows(file, section):
+        try:
+            for check in checks:
+                check(row)
+        except ValueError as error:
+            raise RefnetError(f"{file}, {unit} {number}: {error}") from None
+
+
+def fields_check(fields: Fields) -> RowCheck:
+    """Return the check that a row has a text, and what else its data set reads but the label."""
+    names = [name for name in (fields.text, fields.picture, *fields.others) if name is not None]
+
+    def check(row: Row) -> None:
+        for name in names:
+            if name not in row:
+                raise ValueError(_missing(name, row))
+        text = row[fields.text]
+        if fields.several_texts and isinstance(text, list) and text:
+            text = text[0]
+        if not isinstance(text, str):
+            raise ValueError(f"{fields.text}: expected a text, got {text!r}")
+        if fields.picture is not None and not isinstance(row[fields.picture], str):
+            raise ValueError(f"{fields.picture}: expected a name, got {row[fields.picture]!r}")
+
+    return check
+
+
+def label_check(name: str, section: DictConfig, split: str) -> RowCheck:
+    """Return the check that a row has a label, of the data set's classes.
+
+    Raises:
+        RefnetError: the class file is not there, or wrong.
+    """
+    fields = FIELDS[name]
+    check_label: Callable[[Any], None]
+    if section.get("fg_dataset_type", None):
+        return lambda row: None  # the fine-grained memes take their labels from other fields
+    if name == "mmimdb":
+        check_label = _genre_check(section)
+    else:
+        check_label = _check_meme if name == "hateful_memes" else _check_entailment
+    labelled = None if split in fields.unlabelled else True
+
+    def check(row: Row) -> None:
+        nonlocal labelled
+        there = fields.label in row
+        labelled = there if labelled is None else labelled
+        if labelled and not there:
+            raise ValueError(f"{_missing(fields.label, row)}; the {split} split needs labels")
+        if there and not labelled:
+            raise ValueError(f"a {fields.label!r}, where the rows before have none")
+        if there:
+            check_label(row[fields.label])
+
+    return check
+
+
+def _check_meme(label: Any) -> None:
+    if isinstance(label, str) or label not in (0, 1):
+        kind = " (a string: write it without quotes)" if label in ("0", "1") else ""
+        raise ValueError(f"label: expected 0 or 1, got {label!r}{kind}")
+
+
+def _check_entailment(label: Any) -> None:
+    if label not in ENTAILMENT_CLASSES:
+        raise ValueError(unknown("gold_label", "class", label, ENTAILMENT_CLASSES))
+
+
+def _genre_check(section: DictConfig) -> Callable[[Any], None]:
+    file = class_file(section)
+    if file is None:
+        return lambda genres: None
+    classes = file.read()
+    most = VQAAnswerProcessor.DEFAULT_NUM_ANSWERS
+    known: set[str] = set()  # as the rows spell them
+
+    def check(genres: Any) -> None:
+        if not isinstance(genres, list):
+            raise ValueError(f"genres: expected a list, got {genres!r}")
+        if not 0 < len(genres) <= most:
+            raise ValueError(f"genres: MMF takes 1 to {most} of a movie, got {len(genres)}")
+        for genre in genres:
+            if not isinstance(genre, str):
+                raise ValueError(f"genres: expected names, got {genre!r}")
+            if genre not in known:
+                processed = file.process(genre)
+                if processed not in classes and processed not in RARE_GENRES:
+                    raise ValueError(unknown("genres", "genre", processed, classes))
+                known.add(genre)
+
+    return check
+
+
+def _rows(file: Path, section: DictConfig) -> Iterator[tuple[int, Row]]:
+    """Yield each row of an annotation file and its number, from 1."""
+    if file.suffix != ".jsonl":
+        database = AnnotationDatabase(section, str(file))
+        yield from ((number + 1, database[number]) for number in range(len(database)))
+        return
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise RefnetError(f"{file}, line {number}: not JSON: {error}") from None
+            if not isinstance(row, dict):
+                raise RefnetError(f"{file}, line {number}: expected an object, got {line[:40]!r}")
+            yield number, row
+
+
+def _missing(name: str, row: Row) -> str:
+    guess = nearest(name, map(str, row))
+    hint = f"; did you mean {guess!r}?" if guess else ""
+    return f"no field {name!r}{hint} (there: {', '.join(map(str, row)) or 'none'})"
+
+
+def _check_booleans(name: str, section: DictConfig) -> None:
+    """Refuse a lower-case boolean of the command line, which MMF reads as a string."""
+    for key in ("use_features", "use_images"):
+        value = section.get(key, False)
+        if not isinstance(value, bool):
+            raise RefnetError(
+                f"dataset_config.{name}.{key}: expected a boolean, got {value!r} "
+                "(on the command line write True or False, in YAML true or false)"
+            )

@@ -1,0 +1,103 @@
+"""``refnet export``: a ReFNet checkpoint as one of the stock model, without the decoders."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from refnet_mmf import register
+from refnet_mmf.plugin.errors import RefnetError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``refnet export``."""
+    parser.description = (
+        "Writes the stock model of a ReFNet checkpoint: the same predictions, no key missing and "
+        "none left over, and no plugin needed to load it."
+    )
+    parser.add_argument("checkpoint", type=Path, help="checkpoint file, or the folder of a run")
+    parser.add_argument("--out", type=Path, required=True, help="file to write, e.g. mmbt.pth")
+    parser.add_argument("--force", action="store_true", help="write over a file that is there")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export the checkpoint; return the exit code."""
+    register()
+    from refnet_mmf.plugin.checkpoint_file import read_checkpoint
+
+    try:
+        if args.out.exists() and not args.force:
+            raise RefnetError(f"{args.out}: is there already; name another file, or use --force")
+        checkpoint = read_checkpoint(args.checkpoint)
+        name, exported = as_stock(checkpoint.weights, checkpoint.config, checkpoint.path)
+        _write(exported, args.out)
+    except (RefnetError, OSError) as error:
+        print(f"refnet export: {error}", file=sys.stderr)
+        return 1
+    left_out = len(checkpoint.weights) - len(exported["model"])
+    print(f"{args.out}: a checkpoint of {name}, without the {left_out} entries of REFINER")
+    print(f"Use it: mmf_run model={name} checkpoint.resume_file={args.out} ...")
+    return 0
+
+
+def as_stock(
+    weights: Mapping[str, Tensor], config: Mapping[str, Any], path: Path
+) -> tuple[str, dict[str, Any]]:
+    """Turn a ReFNet checkpoint into its stock model's.
+
+    Args:
+        weights: the ReFNet's state dict.
+        config: the configuration of its run.
+        path: where they come from, for messages.
+
+    Returns:
+        The stock model's name, and what to save: ``model`` and ``config``.
+
+    Raises:
+        RefnetError: it is no ReFNet's checkpoint.
+    """
+    from mmf.common.registry import registry
+
+    from refnet_mmf.plugin.models.any_model import RefNetOnAnyModel, base_of
+    from refnet_mmf.plugin.refnet import OWN_MODULES, ReFNet
+
+    name = config.get("model")
+    model = registry.get_model_class(name) if name else None
+    if model is None or not issubclass(model, ReFNet):
+        raise RefnetError(f"{path}: a checkpoint of {name}, which is no ReFNet model")
+    section = dict(config["model_config"][name])
+    stock_name = base_of(section) if model is RefNetOnAnyModel else model.stock_name
+    others = {k: v for k, v in config["model_config"].items() if k not in (name, stock_name)}
+    for key in model.own_keys:
+        section.pop(key, None)
+    section["model"] = stock_name
+    training = {k: v for k, v in config.get("training", {}).items() if k != "trainer"}
+    exported = {
+        **config,
+        "model": stock_name,
+        "model_config": {**others, stock_name: section},
+        "training": training,
+    }
+    kept = {k: v for k, v in weights.items() if k.partition(".")[0] not in OWN_MODULES}
+    return stock_name, {"model": kept, "config": exported}
+
+
+def _write(content: dict[str, Any], path: Path) -> None:
+    """Write a file beside its place and rename it, so that it is whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    os.close(handle)
+    try:
+        torch.save(content, temporary)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

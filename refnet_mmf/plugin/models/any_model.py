@@ -1,0 +1,141 @@
+"""``refnet``: REFINER on any MMF model, by taps that YAML names (section 3.2)."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from mmf.common.registry import registry
+from mmf.models.base_model import BaseModel
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from refnet_mmf.core.messages import unknown
+from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.fusion_taps import FusionTaps
+from refnet_mmf.plugin.model_settings import ModelSettings
+from refnet_mmf.plugin.refnet import CONFIGS, ReFNet
+from refnet_mmf.plugin.section import OWN_BLOCKS
+from refnet_mmf.plugin.tap_settings import TapSettings, read_tap_settings
+
+NAME = "refnet"
+PLACE = f"model_config.{NAME}"
+DEFAULTS = CONFIGS / "models" / NAME
+
+
+@registry.register_model(NAME)
+class RefNetOnAnyModel(ReFNet):
+    """The model ``model_config.refnet.base`` with REFINER, read by ``model_config.refnet.taps``.
+
+    Making one makes an instance of a subclass that derives from the base model too; its parameter
+    names are the base model's.
+    """
+
+    name = NAME
+    own_keys = (*OWN_BLOCKS, "base", "taps")
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Make an instance of the class that fits the base."""
+        config = args[0] if args else kwargs.get("config")
+        if cls is RefNetOnAnyModel and config is not None:
+            cls = class_on(base_of(config))
+        return super().__new__(cls)
+
+    @classmethod
+    def config_path(cls) -> str:
+        """Return the path of the default YAML of the base that the command names.
+
+        With the base's own defaults in it, the base's settings can be set from the command line.
+        """
+        base = _base_in_the_making()
+        file = DEFAULTS / f"{base}.yaml"
+        return str(file if base and file.is_file() else DEFAULTS / "defaults.yaml")
+
+    @classmethod
+    def check_settings(cls, section: DictConfig) -> ModelSettings:
+        """Complete the section from the base's, in place, and check it.
+
+        Raises:
+            RefnetError: one line for the first thing that is wrong.
+        """
+        if cls is RefNetOnAnyModel:
+            checked: ModelSettings = class_on(base_of(section)).check_settings(section)
+            return checked
+        if registry.get("config") and cls.stock_name not in registry.get("config").model_config:
+            raise RefnetError(
+                f"{PLACE}.base: {cls.stock_name!r} has no defaults in this configuration; add to "
+                f"your YAML: includes: [{cls.stock_class.config_path()}]"
+            )
+        settings = super().check_settings(section)
+        if section.get("taps", None) is None:
+            with open_dict(section):
+                section.taps = _worked_taps(cls.stock_name)
+        _read_taps(section)
+        return settings
+
+    def fusion_taps(self) -> FusionTaps:
+        """Return the taps of the section ``taps:``."""
+        return _read_taps(self.config).resolve(self)
+
+
+def base_of(section: Any) -> str:
+    """Return the name of the base model.
+
+    Raises:
+        RefnetError: none is named, it is not registered, or it is a ReFNet itself.
+    """
+    base = section.get("base", None)
+    models = registry.mapping["model_name_mapping"]
+    stock = [name for name, model in models.items() if not issubclass(model, ReFNet)]
+    if base is None:
+        raise RefnetError(
+            f"{PLACE}.base: is missing; with worked taps: {', '.join(worked_bases())}; "
+            f"with taps of your own any model of MMF: {', '.join(sorted(stock))}"
+        )
+    if base not in stock:
+        raise RefnetError(unknown(f"{PLACE}.base", "model", base, stock))
+    return str(base)
+
+
+def worked_bases() -> list[str]:
+    """Return the names of the models whose taps come with the plugin."""
+    return sorted(file.stem for file in DEFAULTS.glob("*.yaml") if file.stem != "defaults")
+
+
+@cache
+def class_on(base: str) -> type[RefNetOnAnyModel]:
+    """Return the class of the ReFNet on the model ``base``."""
+    stock_class: type[BaseModel] = registry.get_model_class(base)
+    attributes = {
+        "__doc__": f"{base} with REFINER.",
+        "__module__": __name__,
+        "stock_name": base,
+        "stock_class": stock_class,
+    }
+    return type(f"RefNetOn_{base}", (RefNetOnAnyModel, stock_class), attributes)
+
+
+def _base_in_the_making() -> str | None:
+    """Return the base that the command line or the YAML names, while MMF still reads both."""
+    configuration = registry.get("configuration", no_warning=True)
+    for source in ("_opts_config", "_user_config"):
+        config = getattr(configuration, source, None)
+        if config:
+            base = OmegaConf.select(OmegaConf.create(config), f"{PLACE}.base")
+            if base is not None:
+                return str(base)
+    return None
+
+
+def _worked_taps(base: str) -> dict[str, Any]:
+    config = registry.get("config", no_warning=True) or {}
+    taps = config.get("worked_taps", {}).get(base, None)
+    if taps is None:
+        raise RefnetError(
+            f"{PLACE}.taps: is missing: where {base!r} has its fused embedding and each modality's "
+            f"features (taps come with the plugin for {', '.join(worked_bases())})"
+        )
+    return OmegaConf.to_container(taps, resolve=True)
+
+
+def _read_taps(section: Any) -> TapSettings:
+    return read_tap_settings(OmegaConf.to_container(section.taps, resolve=True), f"{PLACE}.taps")
