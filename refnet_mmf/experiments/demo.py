@@ -30,7 +30,7 @@ METHODS = {
     "ReFNet-MMBT": ("refnet_mini", "refnet_mmbt"),
     "ReFNetMS-MMBT": ("refnetms_mini", "refnet_mmbt"),
 }
-METRICS = {"AUROC": "roc_auc", "accuracy": "accuracy"}
+METRICS = {"AUROC": "refnet_roc_auc", "accuracy": "refnet_accuracy"}
 NOTICE = (
     "The data is MINIATURE: pictures and sentences drawn by a program, in the files of the Hateful "
     "Memes data set. A number on this page says nothing about the real data set."
@@ -130,7 +130,7 @@ def build_page(runs: Sequence[Run], table: Table, seconds: Mapping[str, float], 
     """Put table, curves and commands on a page."""
     shown = {
         "Cross-entropy, training": f"train/{DATASET}/cross_entropy",
-        "AUROC, validation": f"val/{DATASET}/roc_auc",
+        "AUROC, validation": f"val/{DATASET}/refnet_roc_auc",
     }
     panels = {
         title: {run_.name: curve(run_.progress(), key) for run_ in runs}

@@ -15,7 +15,8 @@ from refnet_mmf.experiments.mmf_log import Progress, read_progress
 pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PROJECT = REPOSITORY / "projects" / "hateful_memes" / "configs" / "mmbt"
+PROJECTS = REPOSITORY / "projects"
+PROJECT = PROJECTS / "hateful_memes" / "configs" / "mmbt"
 SHORT = (
     "training.max_updates=4",
     "training.batch_size=16",
@@ -25,6 +26,21 @@ SHORT = (
     "training.num_workers=0",
     "scheduler.params.num_warmup_steps=1",
 )
+
+
+def recipe_file(recipe, model, folder):
+    """A YAML of the miniature memes: an absolute path, a name in the model's project, or "stock".
+
+    "stock" is a stock model's experiment, which knows nothing of the plugin.
+    """
+    if Path(recipe).is_absolute():
+        return Path(recipe)
+    project = PROJECT.parent / model.removeprefix("refnet_")
+    if recipe != "stock":
+        return project / f"{recipe}.yaml"
+    file = folder / f"stock_{project.name}.yaml"
+    file.write_text(f"includes:\n- {project}/model.yaml\n- {project}/mini.yaml\n")
+    return file
 
 
 @dataclass(frozen=True)
@@ -64,29 +80,36 @@ def run_process(command, folder, environment=None, cwd=None) -> Result:
     return Result(done.returncode, done.stdout, folder)
 
 
+def run_mmf(
+    data,
+    folder,
+    *options,
+    recipe="refnet_mini",
+    model="refnet_mmbt",
+    data_set="hateful_memes",
+    plugin="env.user_dir=refnet_mmf",
+    environment=None,
+    cwd=None,
+) -> Result:
+    """Run the stock mmf_run on tiny data; ``plugin`` says how the plugin is loaded."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    command = [
+        *[sys.executable, "-m", "mmf_cli.run"],
+        *[f"config={recipe_file(recipe, model, folder.parent)}", f"model={model}"],
+        *[f"dataset={data_set}", f"env.data_dir={data}", f"env.save_dir={folder}"],
+        *([plugin] if plugin else []),
+        *SHORT,
+        *options,
+    ]
+    return run_process(command, folder, environment, cwd)
+
+
 @pytest.fixture
 def mmf_run(memes, tmp_path):
-    """Run the stock mmf_run on the tiny memes; keyword ``plugin`` says how the plugin is loaded."""
+    """Run the stock mmf_run on the tiny memes, in a folder of its own name."""
 
-    def run(
-        *options,
-        recipe="refnet_mini",
-        model="refnet_mmbt",
-        name="run",
-        plugin="env.user_dir=refnet_mmf",
-        environment=None,
-        cwd=None,
-    ):
-        folder = tmp_path / name
-        config = recipe if Path(recipe).is_absolute() else PROJECT / f"{recipe}.yaml"
-        command = [
-            *[sys.executable, "-m", "mmf_cli.run", f"config={config}", f"model={model}"],
-            *["dataset=hateful_memes", f"env.data_dir={memes}", f"env.save_dir={folder}"],
-            *([plugin] if plugin else []),
-            *SHORT,
-            *options,
-        ]
-        return run_process(command, folder, environment, cwd)
+    def run(*options, name="run", **keywords):
+        return run_mmf(memes, tmp_path / name, *options, **keywords)
 
     return run
 
@@ -104,7 +127,7 @@ def configure(memes, tmp_path):
     setup_imports()
 
     def build(*options, recipe="refnet_mini", model="refnet_mmbt"):
-        config = recipe if Path(recipe).is_absolute() else PROJECT / f"{recipe}.yaml"
+        config = recipe_file(recipe, model, tmp_path)
         common = [f"config={config}", f"model={model}", "dataset=hateful_memes"]
         paths = [f"env.data_dir={memes}", f"env.save_dir={tmp_path}"]
         configuration = Configuration(
@@ -151,9 +174,28 @@ def samples():
             "input_ids", mask * torch.randint(5, 50, (size, words), generator=generator)
         )
         batch.add_field("segment_ids", torch.zeros_like(mask))
+        batch.add_field("lm_label_ids", torch.full_like(mask, -1))
         batch.add_field("image_feature_0", torch.randn(size, regions, 512, generator=generator))
+        batch.add_field("image_info_0", _image_info(size, regions))
         if labels:
             batch.add_field("targets", torch.arange(size) % 2)
         return batch
 
     return make
+
+
+def _image_info(size, regions):
+    """What MMF says of the regions: all of them count, each is a quarter of the picture."""
+    from mmf.common.sample import SampleList
+
+    from refnet_mmf.plugin.mmf_lines import LINE
+
+    info = SampleList()
+    corners = [0.0, 0.0, 32.0, 32.0] if LINE == "pypi" else [0.0, 0.0, 0.5, 0.5, 0.25]
+    box = torch.tensor(corners).expand(size, regions, len(corners))
+    info.add_field("max_features", torch.full((size,), regions))
+    info.add_field("bbox", box.contiguous())
+    for side in ("image_width", "image_height"):
+        info.add_field(side, torch.full((size,), 64))
+    info.add_field("cls_prob", torch.ones(size, regions, 1))
+    return info

@@ -24,7 +24,7 @@ def losses_of(output):
 
 
 def test_keeps_the_stock_model_s_parameter_names(build):
-    stock = build(recipe="baseline_mini", model="mmbt").state_dict()
+    stock = build(recipe="stock", model="mmbt").state_dict()
     ours = build().state_dict()
     assert set(stock) <= set(ours)
     new = set(ours) - set(stock)
@@ -32,7 +32,7 @@ def test_keeps_the_stock_model_s_parameter_names(build):
 
 
 def test_with_the_same_seed_the_stock_part_is_the_stock_model_bit_for_bit(build):
-    stock = build(recipe="baseline_mini", model="mmbt", seed=3)
+    stock = build(recipe="stock", model="mmbt", seed=3)
     random_state = torch.get_rng_state()
     ours = build(seed=3)
     assert torch.equal(torch.get_rng_state(), random_state)
@@ -41,7 +41,7 @@ def test_with_the_same_seed_the_stock_part_is_the_stock_model_bit_for_bit(build)
 
 
 def test_training_adds_a_loss_for_each_modality_and_leaves_the_stock_loss_alone(build, samples):
-    stock, ours = build(recipe="baseline_mini", model="mmbt"), build()
+    stock, ours = build(recipe="stock", model="mmbt"), build()
     torch.manual_seed(0)
     stock_losses = losses_of(stock.train()(samples()))
     torch.manual_seed(0)
@@ -120,7 +120,7 @@ def test_the_fused_embedding_is_what_the_classifier_reads(build, samples):
 
 
 def test_in_eval_mode_nothing_of_it_runs(build, samples):
-    stock, ours = build(recipe="baseline_mini", model="mmbt"), build()
+    stock, ours = build(recipe="stock", model="mmbt"), build()
     ours.load_state_dict(stock.state_dict(), strict=False)
     stock.eval(), ours.eval()
     assert not any(module._forward_hooks for module in ours.modules())
@@ -209,7 +209,7 @@ def test_without_a_refiner_it_is_the_stock_model(build, samples, options):
     from mmf.common.registry import registry
     from mmf.utils.build import build_optimizer
 
-    stock = build(recipe="baseline_mini", model="mmbt")
+    stock = build(recipe="stock", model="mmbt")
     stock_groups = build_optimizer(stock, registry.get("config")).param_groups
     ours = build(*options)
     groups = build_optimizer(ours, registry.get("config")).param_groups
@@ -302,7 +302,7 @@ def test_a_built_model_can_be_copied(build, samples):
 
 
 def test_a_stock_checkpoint_is_complete_for_it_and_a_cut_one_is_not(build):
-    stock = build(recipe="baseline_mini", model="mmbt").state_dict()
+    stock = build(recipe="stock", model="mmbt").state_dict()
     model = build()
     fresh = copy.deepcopy({name: p.data for name, p in own_parameters(model).items()})
     model.load_state_dict(stock, strict=True)

@@ -1,0 +1,123 @@
+"""Every YAML that comes with the package is a command that trains, evaluates, resumes, predicts."""
+
+import json
+
+import pytest
+
+from refnet_mmf.experiments.miniature.make import SIZES
+from refnet_mmf.plugin import mmf_lines
+from tests.plugin.conftest import PROJECTS, run_mmf
+
+pytestmark = pytest.mark.mmf
+
+DATA = {"hateful_memes": "memes", "mmimdb": "movies", "visual_entailment": "entailment"}
+MODELS = ("mmbt", "vilbert", "concat", "linear_sum", "gmu")
+VARIANTS = ("baseline", "refnet", "refnetms")
+CRITERIA = {
+    "hateful_memes": "refnet_roc_auc",
+    "mmimdb": "refnet_micro_f1",
+    "visual_entailment": "refnet_accuracy",
+}
+ADDED = {
+    "baseline": set(),
+    "refnet": {"refiner_text", "refiner_image"},
+    "refnetms": {"refiner_text", "refiner_image", "metric_loss"},
+}
+MAIN_ONLY = ("lxmert", "mmf_transformer", "uniter")
+LEAVES = sorted(
+    path
+    for path in PROJECTS.rglob("*.yaml")
+    if path.stem.partition("_")[0] in VARIANTS
+    and (mmf_lines.LINE == "main" or path.parent.name not in MAIN_ONLY)
+)
+TWO_UPDATES = ("training.max_updates=2", "training.batch_size=8")
+IN_DEFAULT_RUN = {
+    ("hateful_memes", "vilbert", "refnetms"),
+    ("mmimdb", "gmu", "refnetms"),
+    ("visual_entailment", "concat", "refnet"),
+}
+
+
+def test_there_is_a_yaml_for_every_cell():
+    for data_set in DATA:
+        for model in MODELS:
+            for variant in VARIANTS:
+                folder = PROJECTS / data_set / "configs" / model
+                assert (folder / f"{variant}.yaml").is_file()
+                assert (folder / f"{variant}_mini.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("data_set", "model", "variant"),
+    [
+        pytest.param(*cell, marks=() if cell in IN_DEFAULT_RUN else pytest.mark.slow)
+        for cell in ((d, m, v) for d in DATA for m in MODELS for v in VARIANTS)
+    ],
+)
+def test_a_cell_trains_evaluates_resumes_and_predicts(request, tmp_path, data_set, model, variant):
+    data = request.getfixturevalue(DATA[data_set])
+
+    def run(*options):
+        recipe = PROJECTS / data_set / "configs" / model / f"{variant}_mini.yaml"
+        done = run_mmf(
+            data,
+            tmp_path / "run",
+            *TWO_UPDATES,
+            *options,
+            recipe=recipe,
+            model=f"refnet_{model}",
+            data_set=data_set,
+        )
+        assert done.code == 0, done.output[-3000:]
+        return done
+
+    trained = run()
+    terms = {
+        key.split("/")[-1]
+        for line in trained.progress
+        for key in line.values
+        if key.startswith(f"train/{data_set}/")
+    }
+    stock = {"logit_bce" if data_set == "mmimdb" else "cross_entropy"}
+    shown = {f"{term}_unweighted" for term in ADDED[variant]}
+    assert stock | ADDED[variant] | shown <= terms
+    assert len(trained.series("train/total_loss")) == 2
+    for split in ("val", "test"):
+        assert len(trained.series(f"{split}/{data_set}/{CRITERIA[data_set]}")) >= 1
+    resumed = run("checkpoint.resume=True", "training.max_updates=3", "evaluation.predict=True")
+    updates = [line.update for line in resumed.progress if "train/total_loss" in line.values]
+    assert updates == [3]
+    (report,) = (tmp_path / "run").rglob("reports/*")
+    predicted = report.read_text()
+    rows = (
+        len(predicted.splitlines()) - 1 if report.suffix == ".csv" else len(json.loads(predicted))
+    )
+    assert rows == SIZES["tiny"].test
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("yaml", LEAVES, ids=lambda path: str(path.relative_to(PROJECTS)))
+def test_every_yaml_takes_two_updates(request, tmp_path, yaml):
+    """Those of the paper's scale with the tiny encoders put in."""
+    data_set = yaml.relative_to(PROJECTS).parts[0]
+    model = yaml.parent.name
+    recipe = yaml
+    if "_mini" not in yaml.stem:
+        tiny = yaml.with_name("mini_pixels.yaml")
+        if not tiny.is_file():
+            tiny = yaml.with_name("mini.yaml")
+        if not tiny.is_file():
+            tiny = yaml.with_name("refnet_mini.yaml")
+        recipe = tmp_path / "tiny.yaml"
+        recipe.write_text(f"includes:\n- {yaml}\n- {tiny}\n")
+    done = run_mmf(
+        request.getfixturevalue(DATA[data_set]),
+        tmp_path / "run",
+        *TWO_UPDATES,
+        recipe=recipe,
+        model=f"refnet_{model}" if model in MODELS else "refnet",
+        data_set=data_set,
+    )
+    assert done.code == 0, done.output[-3000:]
+    assert len(done.series("train/total_loss")) == 2
+    assert all(value == value for value in done.series("train/total_loss"))
