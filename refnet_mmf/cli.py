@@ -28,7 +28,10 @@ COMMANDS = {
     "export": Command(
         "refnet_mmf.plugin.export", "write a ReFNet checkpoint as one of the stock model"
     ),
-    "data": Command("refnet_mmf.experiments.data", "make, convert and check data sets in the files that MMF reads"),
+    "data": Command(
+        "refnet_mmf.experiments.data",
+        "make, convert and check data sets in the files that MMF reads",
+    ),
     "demo": Command(
         "refnet_mmf.experiments.demo", "train MMBT, ReFNet-MMBT and ReFNetMS-MMBT side by side"
     ),

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from refnet_mmf import cli
-from refnet_mmf.experiments.real_data import check_command, mmf_zoo
+from refnet_mmf.experiments import mmf_zoo
+from refnet_mmf.experiments.real_data import check_command
 from refnet_mmf.experiments.real_data.check import check
 from refnet_mmf.experiments.real_data.convert import Request, convert
 from refnet_mmf.experiments.real_data.description import DataError

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from refnet_mmf.experiments.mmf_zoo import write_mark
 from refnet_mmf.experiments.real_data.check_annotations import check_annotations
 from refnet_mmf.experiments.real_data.check_features import WIDTH, check_features
 from refnet_mmf.experiments.real_data.check_marks import check_marks, marked_parts
@@ -17,7 +18,6 @@ from refnet_mmf.experiments.real_data.findings import (
     Finding,
     is_fit,
 )
-from refnet_mmf.experiments.real_data.mmf_zoo import write_mark
 from refnet_mmf.experiments.real_data.origin import Origin, origin_of
 
 FIRST = 100

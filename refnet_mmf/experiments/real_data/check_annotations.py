@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from refnet_mmf.experiments.mmf_zoo import default_annotations
 from refnet_mmf.experiments.real_data.check_classes import check_classes
 from refnet_mmf.experiments.real_data.description import AnnotationFile, DataSet, Sample
 from refnet_mmf.experiments.real_data.findings import (
@@ -20,7 +21,6 @@ from refnet_mmf.experiments.real_data.findings import (
     Finding,
 )
 from refnet_mmf.experiments.real_data.json_rows import parse_object
-from refnet_mmf.experiments.real_data.mmf_zoo import default_annotations
 from refnet_mmf.experiments.real_data.origin import Origin, describe
 
 

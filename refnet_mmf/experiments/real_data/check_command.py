@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from refnet_mmf.core.messages import unknown
+from refnet_mmf.experiments.mmf_zoo import mmf_folder
 from refnet_mmf.experiments.page import Table, as_text
 from refnet_mmf.experiments.real_data.check import Check, check
 from refnet_mmf.experiments.real_data.description import DataError, DataSet
@@ -17,7 +18,6 @@ from refnet_mmf.experiments.real_data.findings import (
     usable_inputs,
 )
 from refnet_mmf.experiments.real_data.known import DATA_SETS
-from refnet_mmf.experiments.real_data.mmf_zoo import mmf_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

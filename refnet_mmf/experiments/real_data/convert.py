@@ -10,12 +10,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from refnet_mmf.experiments.mmf_zoo import wanted_parts, write_mark
 from refnet_mmf.experiments.real_data import entailment_files, mmimdb_archive
 from refnet_mmf.experiments.real_data.description import DataError, DataSet, Part, Sample, part_of
 from refnet_mmf.experiments.real_data.feature_lmdb import open_features
 from refnet_mmf.experiments.real_data.feature_source import place_features
 from refnet_mmf.experiments.real_data.link_or_copy import link_or_copy
-from refnet_mmf.experiments.real_data.mmf_zoo import wanted_parts, write_mark
 from refnet_mmf.experiments.real_data.origin import RECORD, write_record
 from refnet_mmf.experiments.real_data.source import Source
 from refnet_mmf.experiments.real_data.staging import (
