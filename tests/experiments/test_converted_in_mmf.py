@@ -102,13 +102,6 @@ def sentences(tmp_path):
     return tmp_path / "data"
 
 
-def pictures_are_read():
-    from refnet_mmf.plugin.mmf_lines import LINE
-
-    if LINE == "pypi":
-        pytest.skip("the stock data sets of MMF's PyPI line read features alone")
-
-
 def genres_of(sample):
     """The genres that a sample's targets say; column 0 is MMF's unknown class."""
     names = ["<unk>", *GENRES]
@@ -134,7 +127,6 @@ def test_movies_by_their_features(movies, load):
 
 
 def test_movies_by_their_posters(movies, load):
-    pictures_are_read()
     samples = list(load("mmimdb", movies, "train", "images"))
     assert [genres_of(sample) for sample in samples][1:] == [{"comedy"}, {"sci-fi"}]
     assert reds(samples) == [0, 1, 3]
@@ -150,7 +142,6 @@ def test_sentences_by_features_of_their_pictures(sentences, load):
 
 
 def test_sentences_by_their_pictures(sentences, load):
-    pictures_are_read()
     samples = list(load("visual_entailment", sentences, "val", "images"))
     assert [int(sample.targets) for sample in samples] == [0, 1, 2]
     assert reds(samples) == [0, 1, 0]
