@@ -37,6 +37,36 @@ def test_ten_updates_without_a_refiner_are_those_of_stock_mmbt_bit_for_bit(mmf_r
     assert_same(stock.model(), ours.model())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vilbert", "concat", "linear_sum", "gmu"])
+def test_ten_updates_of_every_baseline_are_those_of_its_stock_twin_bit_for_bit(mmf_run, name):
+    stock = mmf_run(*TEN_UPDATES, recipe="stock", model=name, name="stock")
+    ours = mmf_run(*TEN_UPDATES, recipe="baseline_mini", model=f"refnet_{name}", name="ours")
+    assert stock.code == ours.code == 0, (stock.output + ours.output)[-3000:]
+    for key in ("train/total_loss", "val/total_loss", "test/hateful_memes/refnet_roc_auc"):
+        assert stock.series(key) == ours.series(key) != []
+    assert_same(stock.model(), ours.model())
+
+
+@pytest.mark.parametrize("name", ["vilbert", "gmu"])
+def test_every_stock_setting_reaches_the_twin(configure, name):
+    """From a YAML that does not know the plugin, and from the command line."""
+    import refnet_mmf
+
+    refnet_mmf.register()
+    from mmf.common.registry import registry
+
+    model = f"refnet_{name}"
+    config = configure(
+        f"model_config.{name}.finetune_lr_multiplier=0.25", recipe="stock", model=model
+    )
+    section = config.model_config[model]
+    registry.get_model_class(model).check_settings(section)
+    for key, value in config.model_config[name].items():
+        assert section[key] == value, key
+    assert section.finetune_lr_multiplier == 0.25
+
+
 def test_the_swap_is_one_word_under_a_stock_yaml(mmf_run):
     """The baseline's own YAML and options, with nothing but the model's name changed."""
     options = ("model_config.mmbt.finetune_lr_multiplier=0.5", *TEN_UPDATES)
