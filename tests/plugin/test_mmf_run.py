@@ -138,7 +138,7 @@ def test_a_checkpoint_is_evaluated_and_predicts(mmf_run):
     for key in (
         "test/total_loss",
         "test/hateful_memes/refnet_roc_auc",
-        "val/hateful_memes/roc_auc",
+        "val/hateful_memes/refnet_roc_auc",
     ):
         assert tested.series(key)[-1] == trained.series(key)[-1]
     predicted = mmf_run(*options, "run_type=test", "evaluation.predict=True", name="predicted")
