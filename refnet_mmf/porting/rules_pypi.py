@@ -111,7 +111,8 @@ RULES = (
 """,
         """\
         self._default_config = self._build_default_config()
-        registry.register("configuration", self)
+        if not default_only:
+            registry.register("configuration", self)
 
         if default_only:
 """,
