@@ -33,7 +33,7 @@ class Layout:
         features: the lmdb.
         key: how a number becomes a key; numbers and keys sort alike.
         words: files that hold a word on each line.
-        pictures_of_split: the file that lists the keys of ``{split}``, one on each line.
+        picture_lists: for each split the file that lists its keys, one on each line.
     """
 
     annotations: Mapping[str, Sequence[str]]
@@ -41,7 +41,7 @@ class Layout:
     features: str
     key: str
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    pictures_of_split: str | None = None
+    picture_lists: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

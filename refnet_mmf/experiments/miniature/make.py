@@ -185,8 +185,8 @@ def _write_texts(
         hashes[split] = sha256(lines.encode()).hexdigest()
         for file in layout.annotations[split]:
             _write_text(datasets / file, lines)
-        if layout.pictures_of_split:
-            _write_text(datasets / layout.pictures_of_split.format(split=split), _lines(samples))
+        if split in layout.picture_lists:
+            _write_text(datasets / layout.picture_lists[split], _lines(samples))
     for file, words in layout.words.items():
         _write_text(datasets / file, _lines(words))
     return hashes

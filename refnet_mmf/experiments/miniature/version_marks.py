@@ -15,9 +15,11 @@ def mark_as_built(datasets: Path) -> None:
 
     Args:
         datasets: ``<env.data_dir>/datasets``; ``<name>/defaults`` in it, and each part of that,
-            gets the version of ``<name>`` in MMF's zoo.
+            gets the version of ``<name>`` in MMF's zoo. Empty parts, which MMF makes in passing,
+            get none.
     """
     for folder in datasets.glob("*/defaults"):
         mark = json.dumps({"version": zoo_entry(folder.parent.name).version})
-        for part in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+        parts = [path for path in folder.iterdir() if path.is_dir() and any(path.iterdir())]
+        for part in (folder, *parts):
             (part / MARK).write_text(mark, encoding="utf-8")
