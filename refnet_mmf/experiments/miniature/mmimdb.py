@@ -1,10 +1,10 @@
 """Miniature movies: a poster and a plot; the genres, many to a movie, are to be told from them.
 
-Of twelve genres, four show in the poster alone, four in the plot alone, four in either or in both
-(one time in three each way). A poster shows two shapes: a genre shows as a shape of the genre's
-kind or colour. A plot is four sentences: a genre shows as a sentence with the genre's words. What
-is left of either is filled with what carries no meaning: shapes of other kinds and colours;
-sentences about cast and making, and about what the movie is not (with words of some genre).
+Of twelve genres, four show in the poster alone, four in the plot alone, and four in the poster, in
+the plot or in both, as it comes. A poster shows two shapes: a genre shows as a shape of the genre's
+kind or colour. A plot is three sentences: a genre shows as a sentence with the genre's words. The
+rest carries no meaning: shapes of other kinds and colours; sentences about the making of the movie,
+and about what it is not, with the words of some genre.
 """
 
 from __future__ import annotations
@@ -41,21 +41,31 @@ FREQUENCY = {
     "sci-fi": 0.10,
     "sport": 0.10,
 }
-"""How likely a movie is of each genre, before those of none or of too many are drawn again."""
-KIND_OF = {"sci-fi": "ring", "sport": "oval", "adventure": "triangle", "musical": "diamond"}
+"""How likely a movie is of each genre; movies of none, or of too many to show, are drawn again."""
+KIND_OF = {"sci-fi": "ring", "sport": "circle", "adventure": "cross", "musical": "diamond"}
 COLOUR_OF = {"horror": "red", "romance": "pink", "western": "yellow", "animation": "purple"}
-"""What a genre's shape looks like on a poster."""
+"""What the genre's shape on a poster looks like; all else of it is as of a meaningless one."""
+PLAIN = {
+    "kinds": [kind for kind in OUTLINES if kind not in KIND_OF.values()],
+    "colours": [colour for colour in COLOURS if colour not in COLOUR_OF.values()],
+}
+"""What a meaningless shape can look like."""
 IN_POSTER = ("western", "animation", "musical", "sport")
 """Genres that no plot tells."""
 IN_PLOT = ("drama", "comedy", "crime", "war")
 """Genres that no poster tells."""
+TOLD = tuple(genre for genre in FREQUENCY if genre not in IN_POSTER)
+"""Genres that a plot can tell."""
 SHAPES = 2
 """Shapes on a poster."""
-SENTENCES = 4
+SENTENCES = 3
 """Sentences of a plot."""
+MEANINGLESS = ("filler", "filler", "filler", "denied")
+"""Rules of the sentences that tell no genre, one as likely as the other."""
 
 GRAMMAR = Grammar(
     {
+        "sentence": ["{content} ."],
         "told": [
             "{who} {doing} {thing}",
             "{who} and {who} {doing} {thing}",
@@ -106,7 +116,7 @@ GRAMMAR = Grammar(
         "sci-fi doing": ["cloned", "teleported to", "reprogrammed", "orbited"],
         "sci-fi thing": ["a robot", "an alien", "a spaceship", "a distant galaxy", "the android"],
     },
-    placeholders=("doing", "thing"),
+    placeholders=("content", "doing", "thing"),
 )
 
 
@@ -151,7 +161,7 @@ def draw_movie(rng: np.random.Generator) -> Movie:
         where = {genre: _where(genre, rng) for genre in genres}
         in_poster = tuple(genre for genre in genres if where[genre] != "plot")
         in_plot = tuple(genre for genre in genres if where[genre] != "poster")
-        if genres and len(in_poster) <= SHAPES and len(in_plot) < SENTENCES:
+        if genres and len(in_poster) <= SHAPES and len(in_plot) <= SENTENCES:
             break
     return Movie(_poster(in_poster, rng), _plot(in_plot, rng), tuple(genres), in_poster, in_plot)
 
@@ -165,9 +175,8 @@ def draw_split(seed: int, split: str, size: int) -> list[Movie]:
 def corpus(seed: int, size: int) -> list[str]:
     """Write plots to pretrain a text encoder on."""
     rng = stream(seed, "movies", "corpus")
-    told = [genre for genre in FREQUENCY if genre not in IN_POSTER]
     return [
-        _plot(tuple(pick(rng, told) for _ in range(rng.integers(SENTENCES))), rng)
+        _plot(tuple(pick(rng, TOLD) for _ in range(rng.integers(SENTENCES + 1))), rng)
         for _ in range(size)
     ]
 
@@ -181,36 +190,33 @@ def _where(genre: str, rng: np.random.Generator) -> str:
 
 
 def _poster(genres: tuple[str, ...], rng: np.random.Generator) -> Scene:
-    """Draw a poster: a shape for each genre and meaningless ones, in different quarters."""
-    plain = {
-        "kinds": [kind for kind in OUTLINES if kind not in KIND_OF.values()],
-        "colours": [colour for colour in COLOURS if colour not in COLOUR_OF.values()],
-    }
+    """Draw a poster: a shape for each genre before meaningless ones, in different quarters."""
+    meaningless: list[dict[str, list[str]]] = [{}] * (SHAPES - len(genres))
+    looks = meaningless + [_look(genre) for genre in genres]
     quarters = [{"rows": [row], "columns": [column]} for row in ROWS for column in COLUMNS]
-    looks: list[dict[str, list[str]]] = []
-    for genre in genres:
-        kind, colour = KIND_OF.get(genre), COLOUR_OF.get(genre)
-        looks.append({"kinds": [kind]} if kind else {"colours": [str(colour)]})
-    looks += [{}] * (SHAPES - len(looks))
-    places = rng.permutation(len(quarters))[:SHAPES]
     shapes = tuple(
-        random_shape(rng, sizes=["small"], **{**plain, **look, **quarters[place]})
-        for look, place in zip([looks[i] for i in rng.permutation(SHAPES)], places, strict=True)
+        random_shape(rng, sizes=["small"], **{**PLAIN, **look, **quarters[place]})
+        for look, place in zip(looks, rng.permutation(len(quarters)), strict=False)
     )
     return random_scene(rng, shapes)
+
+
+def _look(genre: str) -> dict[str, list[str]]:
+    return {"kinds": [KIND_OF[genre]]} if genre in KIND_OF else {"colours": [COLOUR_OF[genre]]}
 
 
 def _plot(genres: tuple[str, ...], rng: np.random.Generator) -> str:
     """Write a plot: a sentence for each genre and meaningless ones, in any order."""
     told = [_sentence("told", genre, rng) for genre in genres]
     for _ in range(SENTENCES - len(genres)):
-        genre = pick(rng, [genre for genre in FREQUENCY if genre not in IN_POSTER])
-        told.append(_sentence(pick(rng, ("filler", "filler", "filler", "denied")), genre, rng))
-    return " . ".join(told[i] for i in rng.permutation(SENTENCES)) + " ."
+        genre = pick(rng, TOLD)
+        told.append(_sentence(pick(rng, MEANINGLESS), genre, rng))
+    return " ".join(told[i] for i in rng.permutation(SENTENCES))
 
 
-def _sentence(rule: str, genre: str, rng: np.random.Generator) -> str:
-    return GRAMMAR.expand(rule, rng, doing=f"{genre} doing", thing=f"{genre} thing")
+def _sentence(content: str, genre: str, rng: np.random.Generator) -> str:
+    bound = {"content": content, "doing": f"{genre} doing", "thing": f"{genre} thing"}
+    return GRAMMAR.expand("sentence", rng, **bound)
 
 
 _FOLDER = "mmimdb/defaults"
@@ -224,11 +230,11 @@ DATA_SET = DataSet(
         features=f"{_FOLDER}/features/features.lmdb",
         key="{:07d}",
         words={
-            f"{_FOLDER}/extras/vocab_mmimdb.txt": [*GRAMMAR.words(), "."],
+            f"{_FOLDER}/extras/vocab_mmimdb.txt": GRAMMAR.words(),
             f"{_FOLDER}/extras/classes_mm_imdb.txt": tuple(FREQUENCY),
         },
     ),
     draw_split=draw_split,
     corpus=corpus,
-    vocabulary=[*GRAMMAR.words(), "."],
+    vocabulary=GRAMMAR.words(),
 )
