@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from refnet_mmf.core.global_batch import gather_rows
 from refnet_mmf.core.label_pairs import MATCHES, positives_and_negatives
 from refnet_mmf.core.messages import check_name, check_number
 from refnet_mmf.core.precision import at_least_float32, without_autocast
@@ -124,6 +125,9 @@ class MultiSimilarityLoss(nn.Module):
         base: lambda of Eq. 5.
         epsilon: margin of the mining; None: no mining.
         match: for label sets, when two are positives: ``intersect`` or ``exact``.
+        gather_distributed: take the batch of all ranks of the default process group, if there is
+            one: the value is the same on every rank, the gradients are right under DDP. All ranks
+            must call the loss together; one without labelled samples gives no rows.
     """
 
     def __init__(
@@ -133,6 +137,7 @@ class MultiSimilarityLoss(nn.Module):
         base: float = 0.5,
         epsilon: float | None = 0.1,
         match: str = "intersect",
+        gather_distributed: bool = False,
     ) -> None:
         super().__init__()
         _check_settings("MultiSimilarityLoss", alpha, beta, base, epsilon, match)
@@ -141,9 +146,12 @@ class MultiSimilarityLoss(nn.Module):
         self.base = base
         self.epsilon = epsilon
         self.match = match
+        self.gather_distributed = gather_distributed
 
     def forward(self, embeddings: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of ``embeddings`` [B, D] with ``targets`` [B] or [B, C]: a scalar."""
+        if self.gather_distributed:
+            embeddings, targets = gather_rows(embeddings, targets)
         return multi_similarity_loss(
             embeddings,
             targets,
@@ -158,5 +166,6 @@ class MultiSimilarityLoss(nn.Module):
         """Settings, as they show when the module is printed."""
         return (
             f"alpha={self.alpha}, beta={self.beta}, base={self.base}, "
-            f"epsilon={self.epsilon}, match={self.match!r}"
+            f"epsilon={self.epsilon}, match={self.match!r}, "
+            f"gather_distributed={self.gather_distributed}"
         )

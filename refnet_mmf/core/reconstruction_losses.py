@@ -8,38 +8,55 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from refnet_mmf.core.global_batch import global_mean
 from refnet_mmf.core.precision import at_least_float32, without_autocast
 from refnet_mmf.core.reduction import masked_mean
 from refnet_mmf.core.similarity import row_cosine
 
 
-def cosine_loss(reconstructions: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+def cosine_loss(
+    reconstructions: Tensor,
+    targets: Tensor,
+    mask: Tensor | None = None,
+    *,
+    gather_distributed: bool = False,
+) -> Tensor:
     """1 - cos(R, H(F)), mean over the batch.
 
     Args:
         reconstructions: decoded signals, [B, D].
         targets: what they should be, [B, D].
         mask: bool [B], the samples that count; None: all.
+        gather_distributed: mean over the samples of all ranks.
 
     Returns:
         Scalar in [0, 2], float32 or better. A row of zeros has similarity 0 to anything.
     """
     with without_autocast(reconstructions):
         similarity = row_cosine(at_least_float32(reconstructions), at_least_float32(targets))
-        return masked_mean(1 - similarity, mask)
+        mean = global_mean if gather_distributed else masked_mean
+        return mean(1 - similarity, mask)
 
 
-def mse_loss(reconstructions: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+def mse_loss(
+    reconstructions: Tensor,
+    targets: Tensor,
+    mask: Tensor | None = None,
+    *,
+    gather_distributed: bool = False,
+) -> Tensor:
     """Squared error, mean over features and batch.
 
     Args:
         reconstructions: decoded signals, [B, D].
         targets: what they should be, [B, D].
         mask: bool [B], the samples that count; None: all.
+        gather_distributed: mean over the samples of all ranks.
 
     Returns:
         Scalar, float32 or better.
     """
     with without_autocast(reconstructions):
         difference = at_least_float32(reconstructions) - at_least_float32(targets)
-        return masked_mean(difference.square().mean(dim=-1), mask)
+        mean = global_mean if gather_distributed else masked_mean
+        return mean(difference.square().mean(dim=-1), mask)

@@ -14,7 +14,7 @@ from refnet_mmf.core.messages import check_name, check_number
 from refnet_mmf.core.precision import at_least_float32
 from refnet_mmf.core.reconstruction_losses import cosine_loss, mse_loss
 from refnet_mmf.core.reduction import connected_zero
-from refnet_mmf.core.refiner_contrastive_loss import FORMS, refiner_contrastive_loss
+from refnet_mmf.core.refiner_contrastive_loss import FORMS, RefinerContrastiveLoss
 
 LOSSES = ("cosine", "mse", "contrastive")
 DEFAULT_WEIGHT = 0.1
@@ -56,6 +56,9 @@ class Refiner(nn.Module):
         form: of the contrastive loss, ``row`` or ``column``.
         activation: of the decoders: ``gelu``, ``relu``, ``silu`` or ``tanh``.
         dropout: of the decoders.
+        gather_distributed: take the batch of all ranks of the default process group, if there is
+            one: the losses are those of one process with the global batch, the gradients are right
+            under DDP. All ranks must call the refiner together.
 
     Raises:
         TypeError: an argument has the wrong type.
@@ -76,6 +79,7 @@ class Refiner(nn.Module):
         form: str = "row",
         activation: str = "gelu",
         dropout: float = 0.0,
+        gather_distributed: bool = False,
     ) -> None:
         super().__init__()
         if not isinstance(target_dims, Mapping) or not target_dims:
@@ -107,6 +111,7 @@ class Refiner(nn.Module):
         self.stop_gradient = stop_gradient
         self.margin = margin
         self.form = form
+        self.gather_distributed = gather_distributed
         self.decoders = nn.ModuleDict(
             {
                 name: build_decoder(
@@ -164,12 +169,16 @@ class Refiner(nn.Module):
     def extra_repr(self) -> str:
         """Settings, as they show when the module is printed."""
         weights = ", ".join(f"{name}: {weight:g}" for name, weight in self.weights.items())
-        return f"loss={self.loss!r}, weights={{{weights}}}, stop_gradient={self.stop_gradient}"
+        return (
+            f"loss={self.loss!r}, weights={{{weights}}}, stop_gradient={self.stop_gradient}, "
+            f"gather_distributed={self.gather_distributed}"
+        )
 
     def _comparison(self) -> Callable[..., Tensor]:
         if self.loss == "contrastive":
-            return partial(refiner_contrastive_loss, margin=self.margin, form=self.form)
-        return cosine_loss if self.loss == "cosine" else mse_loss
+            return RefinerContrastiveLoss(self.margin, self.form, self.gather_distributed)
+        loss = cosine_loss if self.loss == "cosine" else mse_loss
+        return partial(loss, gather_distributed=self.gather_distributed)
 
     def _check_inputs(
         self, fused: Tensor, targets: Mapping[str, Tensor], mask: Mapping[str, Tensor]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from refnet_mmf.core.global_batch import gather_rows
 from refnet_mmf.core.messages import check_name, check_number
 from refnet_mmf.core.precision import at_least_float32, without_autocast
 from refnet_mmf.core.reduction import masked_mean
@@ -69,23 +70,36 @@ class RefinerContrastiveLoss(nn.Module):
     Args:
         margin: by how much the own target must be nearer.
         form: ``row`` (default) or ``column``.
+        gather_distributed: take the batch of all ranks of the default process group, if there is
+            one: the value is the same on every rank, the gradients are right under DDP. All ranks
+            must call the loss together.
     """
 
-    def __init__(self, margin: float = 0.1, form: str = "row") -> None:
+    def __init__(
+        self, margin: float = 0.1, form: str = "row", gather_distributed: bool = False
+    ) -> None:
         super().__init__()
         check_number("RefinerContrastiveLoss: margin", margin, minimum=0)
         check_name("RefinerContrastiveLoss: form", "form", form, FORMS)
         self.margin = margin
         self.form = form
+        self.gather_distributed = gather_distributed
 
     def forward(
         self, reconstructions: Tensor, targets: Tensor, mask: Tensor | None = None
     ) -> Tensor:
         """Return the loss of ``reconstructions`` and ``targets``, both [B, D]: a scalar."""
+        if self.gather_distributed:
+            if mask is None:
+                mask = torch.ones(len(targets), dtype=torch.bool, device=targets.device)
+            reconstructions, targets, mask = gather_rows(reconstructions, targets, mask)
         return refiner_contrastive_loss(
             reconstructions, targets, margin=self.margin, form=self.form, mask=mask
         )
 
     def extra_repr(self) -> str:
         """Settings, as they show when the module is printed."""
-        return f"margin={self.margin}, form={self.form!r}"
+        return (
+            f"margin={self.margin}, form={self.form!r}, "
+            f"gather_distributed={self.gather_distributed}"
+        )
