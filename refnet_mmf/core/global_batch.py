@@ -39,6 +39,11 @@ def world_size() -> int:
     return dist.get_world_size()
 
 
+def rank() -> int:
+    """Return the rank of this process in the default process group; 0 where there is none."""
+    return dist.get_rank() if world_size() > 1 else 0
+
+
 def gather_rows(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Concatenate the rows of all ranks, in the order of the ranks.
 
@@ -83,7 +88,7 @@ def global_mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
     own_sum = torch.where(mask, values, 0).sum()
     sums = torch.stack([own_sum.detach(), mask.sum().to(values.dtype)])
     if world_size() > 1:
-        dist.all_reduce(sums)
+        dist.all_reduce(sums, group=_group_for(sums))
     total, count = sums[0], sums[1].clamp(min=1)
     share = own_sum * (world_size() / count)
     return total / count + (share - share.detach())
@@ -150,19 +155,24 @@ class _GatherRows(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, own: Tensor, rows: tuple[int, ...]) -> Tensor:
-        before = sum(rows[: dist.get_rank()])
+        before = sum(rows[: rank()])
         ctx.own_rows = slice(before, before + len(own))
         if max(rows) == 0:
             return own.clone()
         missing = max(rows) - len(own)
         padded = pad(own.contiguous(), (0, 0) * (own.dim() - 1) + (0, missing))
         parts = [torch.empty_like(padded) for _ in rows]
-        dist.all_gather(parts, padded)
+        dist.all_gather(parts, padded, group=_group_for(padded))
         return torch.cat([part[:count] for part, count in zip(parts, rows, strict=True)])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient[ctx.own_rows] * dist.get_world_size(), None
+
+
+def _group_for(tensor: Tensor) -> dist.ProcessGroup | None:
+    """Return the group that moves ``tensor``: one on the host needs a host's."""
+    return _host_group() if tensor.device.type == "cpu" else None
 
 
 def _host_group() -> dist.ProcessGroup:
@@ -179,3 +189,12 @@ def _host_group_beside(default: dist.ProcessGroup) -> dist.ProcessGroup:
     group = dist.new_group(backend="gloo")
     assert isinstance(group, dist.ProcessGroup)
     return group
+
+
+def gather_objects(own: Any) -> list[Any]:
+    """Return the objects of all ranks, in the order of the ranks; all must call it together."""
+    if world_size() == 1:
+        return [own]
+    objects: list[Any] = [None] * world_size()
+    dist.all_gather_object(objects, own, group=_host_group())
+    return objects

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -31,6 +32,26 @@ class BatchNorm(nn.BatchNorm1d):
                 eps=self.eps,
             )
         return super().forward(features)
+
+
+@contextmanager
+def running_statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Let batch normalisations use a batch's statistics within this context, but not keep them.
+
+    What a network is in eval mode then does not depend on the batches that pass by here.
+    """
+    norms = [
+        module
+        for module in network.modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats
+    ]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
 
 
 def build_normalization(kind: str, dim: int) -> nn.Module:

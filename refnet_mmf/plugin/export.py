@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from refnet_mmf import register
+from refnet_mmf.plugin.atomic_file import save_atomically
 from refnet_mmf.plugin.errors import RefnetError
 
 
@@ -38,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
             raise RefnetError(f"{args.out}: is there already; name another file, or use --force")
         checkpoint = read_checkpoint(args.checkpoint)
         name, exported = as_stock(checkpoint.weights, checkpoint.config, checkpoint.path)
-        _write(exported, args.out)
+        save_atomically(exported, args.out)
     except (RefnetError, OSError) as error:
         print(f"refnet export: {error}", file=sys.stderr)
         return 1
@@ -66,7 +64,7 @@ def as_stock(
     """
     from mmf.common.registry import registry
 
-    from refnet_mmf.plugin.models.any_model import RefNetOnAnyModel, base_of
+    from refnet_mmf.plugin.models.stock_name import stock_name_of
     from refnet_mmf.plugin.refnet import OWN_MODULES, ReFNet
 
     name = config.get("model")
@@ -74,7 +72,7 @@ def as_stock(
     if model is None or not issubclass(model, ReFNet):
         raise RefnetError(f"{path}: a checkpoint of {name}, which is no ReFNet model")
     section = dict(config["model_config"][name])
-    stock_name = base_of(section) if model is RefNetOnAnyModel else model.stock_name
+    stock_name = stock_name_of(str(name), config["model_config"])
     others = {k: v for k, v in config["model_config"].items() if k not in (name, stock_name)}
     for key in model.own_keys:
         section.pop(key, None)
@@ -88,16 +86,3 @@ def as_stock(
     }
     kept = {k: v for k, v in weights.items() if k.partition(".")[0] not in OWN_MODULES}
     return stock_name, {"model": kept, "config": exported}
-
-
-def _write(content: dict[str, Any], path: Path) -> None:
-    """Write a file beside its place and rename it, so that it is whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(handle)
-    try:
-        torch.save(content, temporary)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

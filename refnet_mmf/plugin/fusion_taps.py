@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from refnet_mmf.core.modality_tokens import ModalityTokens, read_target
 from refnet_mmf.core.taps import Tap, Taps
+from refnet_mmf.plugin.features import Features
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class FusionReader:
         self.where = where
         self.taps = Taps(model, where)
 
-    def follow(self, training: bool) -> None:
-        """Put the hooks on for training, and take them off for evaluation."""
-        if training:
+    def follow(self, reading: bool) -> None:
+        """Put the hooks on where the model will be read, and take them off where it will not."""
+        if reading:
             self.taps.attach()
         else:
             self.taps.detach()
@@ -76,6 +77,17 @@ class FusionReader:
     def target(self, modality: str, pooler: str) -> tuple[Tensor, Tensor | None]:
         """Return a modality's target, and which samples have any token of it (None: all)."""
         return read_target(self.taps, self.where.modalities[modality], pooler)
+
+    def features(self, modalities: Iterable[str], pooler: str) -> Features:
+        """Return what the recorded call holds for these modalities.
+
+        Raises:
+            ValueError: a tap does not find what it should.
+        """
+        read = {name: self.target(name, pooler) for name in modalities}
+        targets = {name: target for name, (target, _) in read.items()}
+        present = {name: mask for name, (_, mask) in read.items() if mask is not None}
+        return Features(self.fused(), targets, present)
 
     def _fused_part(self, tap: Tap) -> Tensor:
         tensor = self.taps.read_tensor(tap)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 
 from refnet_mmf.core.diagnostics import reconstruction_r2, target_variance
-from refnet_mmf.core.precision import at_least_float32
-from refnet_mmf.core.reduction import connected_zero
 from refnet_mmf.core.refiner import Refiner
-from refnet_mmf.plugin.fusion_taps import FusionReader
+from refnet_mmf.plugin.features import Features
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,10 @@ class LossTerm:
         return {f"{prefix}/{self.name}_{key}": value.view(1) for key, value in shown.items()}
 
 
-def refiner_terms(refiner: Refiner, reader: FusionReader, pooler: str) -> Iterator[LossTerm]:
+def refiner_terms(refiner: Refiner, features: Features) -> Iterator[LossTerm]:
     """Yield a term for each modality that has a decoder."""
-    pooled = {name: reader.target(name, pooler) for name in refiner.modalities}
-    targets = {name: target for name, (target, _) in pooled.items()}
-    present = {name: mask for name, (_, mask) in pooled.items() if mask is not None}
-    refined = refiner(reader.fused(), targets, present)
+    targets = features.targets
+    refined = refiner(features.fused, targets, features.present)
     for name, loss in refined.losses.items():
         quality = reconstruction_r2(
             refined.reconstructions[name], targets[name], rescale=refiner.loss != "mse"
@@ -55,10 +52,13 @@ def refiner_terms(refiner: Refiner, reader: FusionReader, pooler: str) -> Iterat
 
 
 def metric_term(
-    name: str, weight: float, loss: nn.Module, reader: FusionReader, labels: Tensor | None
+    name: str, weight: float, loss: nn.Module, fused: Tensor, labels: Tensor | None
 ) -> LossTerm:
-    """Return the metric loss of the fused embedding; without labels it has nothing to do."""
-    fused = reader.fused()
+    """Return the metric loss of the fused embedding.
+
+    Samples without labels have no part in it. The loss is called all the same: other ranks, which
+    have labels, wait for this one.
+    """
     if labels is None:
-        return LossTerm(name, weight, connected_zero(at_least_float32(fused)))
+        fused, labels = fused[:0], torch.empty(0, device=fused.device)
     return LossTerm(name, weight, loss(fused, labels.to(fused.device)))

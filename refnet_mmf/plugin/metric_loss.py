@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from refnet_mmf.core.global_batch import gather_rows
 from refnet_mmf.core.multi_similarity_loss import MultiSimilarityLoss
+from refnet_mmf.core.precision import at_least_float32
+from refnet_mmf.core.reduction import connected_zero
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.settings import LibraryLossSettings, MetricLossSettings
 
@@ -25,6 +28,7 @@ class LibraryMetricLoss(nn.Module):
         from pytorch_metric_learning import losses
 
         self.place = place
+        self.gather_distributed = settings.gather_distributed
         try:
             self.loss = getattr(losses, settings.type)(**settings.params)
         except Exception as error:
@@ -37,8 +41,11 @@ class LibraryMetricLoss(nn.Module):
                 f"{self.place}.type: losses of pytorch-metric-learning take one class a sample, "
                 f"got label sets of shape {tuple(targets.shape)}; 'multi_similarity' takes them"
             )
-        with_full_precision = embeddings if embeddings.dtype.itemsize >= 4 else embeddings.float()
-        loss: Tensor = self.loss(with_full_precision, targets)
+        if self.gather_distributed:
+            embeddings, targets = gather_rows(embeddings, targets)
+        if len(embeddings) == 0:
+            return connected_zero(at_least_float32(embeddings))
+        loss: Tensor = self.loss(at_least_float32(embeddings), targets)
         return loss
 
 
@@ -52,4 +59,5 @@ def build_metric_loss(settings: MetricLossSettings, place: str) -> nn.Module:
         base=settings.base,
         epsilon=settings.epsilon,
         match=settings.match,
+        gather_distributed=settings.gather_distributed,
     )

@@ -8,6 +8,9 @@
 ``refnet_macro_f1_all_columns``  the same with the column of ``<unk>``, as stock MMF has it
 ===============================  ==========================================================
 
+On several ranks each of them has a share of a split, and MMF takes the mean of the ranks' values.
+These metrics gather the shares first, and have the value of one process on each rank.
+
 MMF puts ``<unk>`` before the classes of a vocabulary file. It is no class, and no sample ever has
 it: but for the last metric, its column counts in none.
 """
@@ -24,13 +27,32 @@ from mmf.modules.metrics import BaseMetric
 from torch import Tensor
 
 from refnet_mmf.core import classification_metrics
+from refnet_mmf.core.global_batch import gather_rows, world_size
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.plugin.errors import RefnetError
 
 CHANCE = 0.5
 """What an AUROC counts as where there is no curve: a constant score's."""
 
+TWINS_OF_STOCK_METRICS = {
+    "accuracy": "refnet_accuracy",
+    "roc_auc": "refnet_roc_auc",
+    "multilabel_micro_f1": "refnet_micro_f1",
+    "multilabel_macro_f1": "refnet_macro_f1_all_columns",
+}
+"""By a stock metric, the one here that says the same, of the whole split."""
+
+_SPLIT_SIZES = "refnet_split_sizes"
+
 logger = logging.getLogger(__name__)
+
+
+def know_split_sizes(sizes: Mapping[tuple[str, str], int]) -> None:
+    """Tell the metrics how many samples each split of each data set has.
+
+    The samplers of several ranks repeat samples until all ranks have equally many.
+    """
+    registry.register(_SPLIT_SIZES, dict(sizes))
 
 
 class WholeSetMetric(BaseMetric):
@@ -73,12 +95,37 @@ class WholeSetMetric(BaseMetric):
             raise RefnetError(f"{place}: the samples have no labels to compare the scores with")
         if "scores" not in model_output:
             raise RefnetError(unknown(place, "key of the model's output", "scores", model_output))
-        scores = model_output["scores"]
+        scores = model_output["scores"].detach()
         targets = sample_list["targets"].to(scores.device)
+        if world_size() > 1:
+            scores, targets = self._of_whole_split(scores, targets, dataset, split)
         try:
             return self.value(scores, targets, dataset, split)
         except ValueError as error:
             raise RefnetError(f"{place}: {error}") from None
+
+    def _of_whole_split(
+        self, scores: Tensor, targets: Tensor, dataset: str, split: str
+    ) -> tuple[Tensor, Tensor]:
+        """Gather the ranks' shares; in a whole split, each sample once.
+
+        The samplers deal the samples out to the ranks in turn: the k-th of rank r is number
+        ``k * ranks + r``, and those beyond the split's size are repetitions.
+        """
+        sizes: Mapping[tuple[str, str], int] = registry.get(_SPLIT_SIZES, {}, no_warning=True)
+        own = len(scores)
+        scores, targets = gather_rows(scores, targets)
+        if split == "train" or len(scores) != own * world_size():
+            return scores, targets
+        if (split, dataset) not in sizes:
+            self.say_once(
+                split, "samples that the ranks have twice count twice: set trainer=refnet"
+            )
+            return scores, targets
+        size = sizes[split, dataset]
+        dealt = torch.arange(len(scores), device=scores.device)
+        order = dealt.view(world_size(), own).T.flatten()[:size]
+        return scores[order], targets[order]
 
     def say_once(self, split: str, message: str) -> None:
         """Warn of something, once in a run for each split."""

@@ -20,10 +20,12 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from refnet_mmf.core.messages import unknown
+from refnet_mmf.core.normalization import running_statistics_kept
 from refnet_mmf.core.poolers import POOLERS
 from refnet_mmf.core.refiner import Refiner
 from refnet_mmf.plugin.class_files import check_class_files
 from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.features import Features
 from refnet_mmf.plugin.fusion_taps import FusionReader, FusionTaps
 from refnet_mmf.plugin.loss_terms import LossTerm, metric_term, refiner_terms
 from refnet_mmf.plugin.metric_loss import build_metric_loss
@@ -34,8 +36,10 @@ from refnet_mmf.plugin.model_settings import (
 )
 from refnet_mmf.plugin.predictions import or_scores
 from refnet_mmf.plugin.pretrained import load_pretrained
+from refnet_mmf.plugin.regime import Regime, read_regime
 from refnet_mmf.plugin.section import OWN_BLOCKS, complete_section
 from refnet_mmf.plugin.settings import RefinerSettings
+from refnet_mmf.plugin.train_loader import UNLABELLED
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 OWN_MODULES = ("refiner", "metric_loss")
@@ -60,6 +64,7 @@ class ReFNet(BaseModel):
 
     config: Any
     settings: ModelSettings
+    regime: Regime
     refiner: Refiner | None
     metric_loss: nn.Module | None
     reader: FusionReader | None
@@ -100,6 +105,7 @@ class ReFNet(BaseModel):
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         self.settings = self.check_settings(config)
+        self.regime = read_regime(registry.get("config", no_warning=True))
         super().__init__(config, *args, **kwargs)
 
     def build(self) -> None:
@@ -113,6 +119,10 @@ class ReFNet(BaseModel):
             check_class_files(config)
         super().build()
         settings, place = self.settings, self.settings.place
+        if self.regime.pretrain and settings.refiner is None:
+            raise RefnetError(
+                f"refnet.stage: pretrain trains the refiner, and {place}.refiner is null"
+            )
         self.refiner = None
         self.metric_loss = None
         self.reader = None
@@ -126,7 +136,7 @@ class ReFNet(BaseModel):
                 self.metric_loss = build_metric_loss(settings.metric_loss, f"{place}.metric_loss")
         if self.refiner is not None or self.metric_loss is not None:
             self.reader = FusionReader(self, where)
-            self.reader.follow(self.training)
+            self.reader.follow(self._reads(self.training))
             self.register_load_state_dict_post_hook(_accept_stock_checkpoint)
 
     def init_losses(self) -> None:
@@ -162,19 +172,35 @@ class ReFNet(BaseModel):
         model = super().train(mode)
         reader: FusionReader | None = getattr(self, "reader", None)
         if reader is not None:
-            reader.follow(mode)
+            reader.follow(self._reads(mode))
         return model
 
+    def _reads(self, training: bool) -> bool:
+        """Tell whether the refiner runs: in training, and in the validation of pretraining."""
+        return training or self.regime.pretrain
+
     def __call__(self, sample_list: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run the stock model; in training, add the losses of the refiner and of the metric."""
-        if self.reader is None or not self.training or self.is_pretrained:
+        """Run the stock model; in training, add the losses of the refiner and of the metric.
+
+        Samples whose labels are not used come in a batch of their own within the batch. They pass
+        through the network apart, for the refiner alone: all else is as without them.
+        """
+        unlabelled = sample_list.pop(UNLABELLED, None)
+        reader = self.reader
+        if reader is None or not self._reads(self.training) or self.is_pretrained:
             return super().__call__(sample_list, *args, **kwargs)
-        with self.reader.record():
+        with reader.record():
             output = super().__call__(sample_list, *args, **kwargs)
-            try:
-                terms = list(self._loss_terms(self.reader, sample_list.get("targets")))
-            except ValueError as error:
-                raise RefnetError(f"{self.settings.place}: {error}") from error
+            features = self._features(reader)
+        fused = features.fused
+        if unlabelled is not None:
+            with reader.record(), running_statistics_kept(self):
+                nn.Module.__call__(self, unlabelled, *args, **kwargs)
+                features = features.followed_by(self._features(reader))
+        try:
+            terms = list(self._loss_terms(features, fused, sample_list.get("targets")))
+        except ValueError as error:
+            raise RefnetError(f"{self.settings.place}: {error}") from error
         prefix = f"{sample_list.dataset_type}/{sample_list.dataset_name}"
         metrics = output.setdefault("metrics", {})
         for term in terms:
@@ -182,13 +208,30 @@ class ReFNet(BaseModel):
             metrics.update(term.metrics(prefix))
         return output
 
-    def _loss_terms(self, reader: FusionReader, labels: Tensor | None) -> Iterator[LossTerm]:
-        settings = self.settings
-        if self.refiner is not None and settings.refiner is not None:
-            yield from refiner_terms(self.refiner, reader, settings.refiner.pooler)
-        if self.metric_loss is not None and settings.metric_loss is not None:
-            weight = settings.metric_loss.weight
-            yield metric_term(settings.metric_loss_name, weight, self.metric_loss, reader, labels)
+    def _features(self, reader: FusionReader) -> Features:
+        """Read the recorded call.
+
+        Raises:
+            RefnetError: a tap does not find what it should.
+        """
+        settings = self.settings.refiner
+        try:
+            if self.refiner is None or settings is None:
+                return Features(reader.fused(), {}, {})
+            return reader.features(self.refiner.modalities, settings.pooler)
+        except ValueError as error:
+            raise RefnetError(f"{self.settings.place}: {error}") from error
+
+    def _loss_terms(
+        self, features: Features, fused: Tensor, labels: Tensor | None
+    ) -> Iterator[LossTerm]:
+        """Yield the terms: the refiner's of all samples, the metric's of the labelled ones."""
+        if self.refiner is not None:
+            yield from refiner_terms(self.refiner, features)
+        settings = self.settings.metric_loss
+        if self.metric_loss is not None and settings is not None and not self.regime.pretrain:
+            name = self.settings.metric_loss_name
+            yield metric_term(name, settings.weight, self.metric_loss, fused, labels)
 
 
 def build_refiner(settings: RefinerSettings, where: FusionTaps, place: str) -> Refiner | None:
@@ -223,6 +266,7 @@ def build_refiner(settings: RefinerSettings, where: FusionTaps, place: str) -> R
             form=settings.form,
             activation=settings.activation,
             dropout=settings.dropout,
+            gather_distributed=settings.gather_distributed,
         )
     except (TypeError, ValueError) as error:
         raise RefnetError(f"{place}: {error}") from None

@@ -59,6 +59,9 @@ class RefinerSettings(Block):
     form: Literal["row", "column"] = Field(
         "row", description="of the contrastive loss; column is Eq. 4 as printed"
     )
+    gather_distributed: bool = Field(
+        True, description="on several ranks, the loss of the global batch; false: of each share"
+    )
 
 
 class MultiSimilaritySettings(Block):
@@ -77,6 +80,9 @@ class MultiSimilaritySettings(Block):
     match: Literal["intersect", "exact"] = Field(
         "intersect", description="label sets that make a positive pair"
     )
+    gather_distributed: bool = Field(
+        True, description="on several ranks, the loss of the global batch; false: of each share"
+    )
 
 
 class LibraryLossSettings(Block):
@@ -84,6 +90,9 @@ class LibraryLossSettings(Block):
 
     type: str
     weight: float = Field(0.1, ge=0, description="zeta of Algorithm 1")
+    gather_distributed: bool = Field(
+        True, description="on several ranks, the loss of the global batch; false: of each share"
+    )
     params: dict[str, Any] = Field(default_factory=dict, description="keywords of that loss")
 
 
@@ -131,10 +140,11 @@ def read_metric_loss(values: Any, place: str) -> MetricLossSettings:
         known = ["multi_similarity", *losses]
         raise RefnetError(unknown(f"{place}.type", "metric loss", kind, known))
     keywords = _keywords(losses[kind])
-    params = {key: value for key, value in values.items() if key not in ("type", "weight")}
+    own = [name for name in LibraryLossSettings.model_fields if name != "params"]
+    params = {key: value for key, value in values.items() if key not in own}
     for key in params:
         if key not in keywords:
-            raise RefnetError(unknown(place, "key", key, ["type", "weight", *keywords]))
+            raise RefnetError(unknown(place, "key", key, [*own, *keywords]))
     rest = {key: value for key, value in values.items() if key not in params}
     return read_block(LibraryLossSettings, {**rest, "params": params}, place)
 

@@ -1,56 +1,289 @@
-"""The trainer ``refnet``: MMF's own, with checkpoints that say what does not fit."""
+"""The trainer ``refnet``: MMF's own, with the training regimes of the block ``refnet:``.
+
+What it adds: a labelled fraction of the training set, pretraining of the refiner, exchanged
+pairs, ranks without a GPU, half precision and accumulated gradients on both lines, and checkpoints
+from which a run goes on as if it had never been stopped.
+"""
 
 from __future__ import annotations
 
 import logging
+import sys
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import torch
 from mmf.common.registry import registry
-from mmf.utils.checkpoint import Checkpoint
+from mmf.utils.configuration import get_mmf_env
+from omegaconf import open_dict
 
+from refnet_mmf.core.global_batch import gather_objects, rank, world_size
 from refnet_mmf.plugin import mmf_lines
+from refnet_mmf.plugin.dataset_rows import sample_ids
+from refnet_mmf.plugin.dataset_views import exchange_samples, remove_labels
 from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.labelled_samples import choose_labelled, write_ids
+from refnet_mmf.plugin.metrics import TWINS_OF_STOCK_METRICS, know_split_sizes
+from refnet_mmf.plugin.random_state import RandomState
+from refnet_mmf.plugin.regime import read_regime
+from refnet_mmf.plugin.train_loader import TrainLoader
+from refnet_mmf.plugin.training_checkpoint import RUN_STATE, TrainingCheckpoint
 
 NAME = "refnet"
+LABELLED_IDS = "labelled_ids.txt"
 
-logger = logging.getLogger(__name__)
-
-
-class RefnetCheckpoint(Checkpoint):
-    """MMF's checkpoints of a run, with one line for what can't be loaded."""
-
-    def _load_optimizer(self, ckpt: Mapping[str, Any]) -> None:
-        """Load the optimizer's state.
-
-        Raises:
-            RefnetError: it is another model's.
-        """
-        try:
-            super()._load_optimizer(ckpt)
-        except ValueError:
-            theirs = ckpt.get("config", {}).get("model", "another model")
-            raise RefnetError(
-                f"checkpoint: it is a training checkpoint of {theirs}, whose optimizer does not "
-                f"fit {self.config.model}: checkpoint.reset.all=True starts from its weights alone"
-            ) from None
-
-    def _load_pretrained(self, ckpt: Mapping[str, Any]) -> None:
-        super()._load_pretrained(ckpt)
-        if getattr(self.trainer.model, "refiner", None) is not None:
-            logger.warning("Pretrained weights are loaded; the refiner's decoders start fresh.")
+logger = logging.getLogger("mmf.train.refnet")
 
 
 @registry.register_trainer(NAME)
-class RefnetTrainer(mmf_lines.StockTrainer):
-    """The stock trainer of the line that is installed, with :class:`RefnetCheckpoint`."""
+class RefnetTrainer(mmf_lines.LineTrainer):
+    """The stock trainer of the line that is installed, with the regimes of ``refnet:``.
 
-    def configure_callbacks(self) -> None:
-        """Set up what main's trainer keeps beside the model, its checkpoints among it."""
-        with mmf_lines.checkpoints_kept_by(RefnetCheckpoint):
-            super().configure_callbacks()
+    Raises:
+        RefnetError: a setting that is wrong, or that this machine or these ranks can't serve.
+    """
 
-    def load_extras(self) -> None:
-        """Set up what the PyPI line's trainer keeps beside the model."""
-        with mmf_lines.checkpoints_kept_by(RefnetCheckpoint):
-            super().load_extras()
+    checkpoint_class = TrainingCheckpoint
+
+    def __init__(self, config: Any) -> None:
+        self.regime = read_regime(config)
+        check_precision(config.training)
+        check_batch_size(config.training)
+        if self.regime.pretrain:
+            watch_the_refiner(config)
+        super().__init__(config)
+        self.train_loader_of_ours: TrainLoader | None = None
+        self.validated_update = -1
+        self.random_states: list[dict[str, Any]] = []
+
+    def load_datasets(self) -> None:
+        """Load the splits by the stock builders, and see them as the regime asks for."""
+        super().load_datasets()
+        splits = mmf_lines.split_datasets(self)
+        know_split_sizes({place: len(dataset) for place, dataset in splits.items()})
+        for dataset in splits.values():
+            if self.regime.pretrain:
+                remove_labels(dataset)
+            if self.regime.pairing != "matched":
+                exchange_samples(dataset, self.regime.pairing, self.regime.labels.seed)
+
+    def before_callbacks(self) -> None:
+        """Put a loader of ours, which can resume, in the place of the stock training loader."""
+        loaders = mmf_lines.train_loaders(self)
+        if len(loaders) > 1:
+            self._warn_of_several_data_sets()
+            return
+        ((name, stock),) = loaders.items()
+        labels = self.regime.labels
+        chosen = None
+        if not (self.regime.pretrain or self.regime.uses_all_labels):
+            chosen = choose_labelled(stock.dataset, labels)
+            self._write_labelled_ids(stock.dataset, chosen)
+        unlabelled = labels.unlabeled_per_labeled if self._has_refiner() else 0
+        loader = TrainLoader(
+            stock,
+            gather_objects(registry.get("seed", no_warning=True) or 0)[0],
+            chosen,
+            0 if chosen is None else unlabelled,
+        )
+        mmf_lines.replace_train_loader(self, name, loader)
+        self.train_loader_of_ours = loader
+
+    def load_metrics(self) -> None:
+        """Build the metrics; warn of those that are wrong on several ranks."""
+        super().load_metrics()
+        if world_size() > 1:
+            warn_of_stock_metrics(self.config.evaluation.get("metrics", []))
+
+    def parallelize_model(self) -> None:
+        """Wrap the model for several ranks, but never split a batch in one process."""
+        devices = torch.cuda.device_count()
+        if not self.distributed and devices > 1 and torch.device(self.device).type == "cuda":
+            raise RefnetError(refusal_of_data_parallel(devices, sys.argv))
+        super().parallelize_model()
+        self.early_stopping.checkpoint = _SavesAlone(self.checkpoint)
+
+    def after_validation(self) -> None:
+        """Note what a checkpoint of now would have to hold."""
+        self.validated_update = self.num_updates
+        self._note_random_states()
+
+    def validated(self) -> bool:
+        """Tell whether the last update has been validated."""
+        return self.validated_update == self.num_updates
+
+    def after_update(self) -> None:
+        """Write a checkpoint where one is due."""
+        if self.num_updates % self.config.training.checkpoint_interval == 0:
+            logger.info("Checkpoint time. Saving a checkpoint.")
+            self._note_random_states()
+            self.checkpoint.save(self.num_updates, self.current_iteration, update_best=False)
+
+    def run_state(self) -> dict[str, Any]:
+        """Return what MMF's checkpoints do not hold, as plain data."""
+        loader = self.train_loader_of_ours
+        return {
+            "random_states": self.random_states,
+            "validated_update": self.validated_update,
+            "position": None if loader is None else loader.state_dict(),
+        }
+
+    def go_on_from(self, checkpoint: Mapping[str, Any]) -> None:
+        """Put the run where it was when ``checkpoint``, whose weights are loaded, was written."""
+        self.schedule_state = checkpoint.get("lr_scheduler")
+        if "train" not in self.config.run_type:
+            return
+        state: Any = checkpoint.get(RUN_STATE)
+        reason = self._reason_against(state)
+        if reason is not None:
+            logger.warning(
+                f"The run goes on from update {self.num_updates} with new random numbers, at the "
+                f"start of an epoch: {reason}."
+            )
+            return
+        self.validated_update = state["validated_update"]
+        random_state = RandomState.from_mapping(state["random_states"][rank()])
+        random_state.restore()
+        if self.train_loader_of_ours is not None:
+            self.train_loader_of_ours.load_state_dict(state["position"], random_state)
+            # MMF's loop counts the epoch when it enters it; it enters this one again.
+            self.current_epoch -= 1
+
+    def _reason_against(self, state: Mapping[str, Any] | None) -> str | None:
+        """Return why a run can't go on exactly where it was; None: it can."""
+        if state is None:
+            return "the checkpoint is not this trainer's"
+        ranks = len(state["random_states"])
+        if ranks != world_size():
+            return f"the checkpoint was written by {ranks} ranks, there are {world_size()} now"
+        loader, position = self.train_loader_of_ours, state["position"]
+        if loader is not None and position is None:
+            return "the checkpoint holds no position in the data"
+        if loader is not None and position["samples"] != len(loader.dataset):
+            return (
+                f"it was in an epoch of {position['samples']} labelled samples, there are "
+                f"{len(loader.dataset)} now"
+            )
+        return None
+
+    def _note_random_states(self) -> None:
+        self.random_states = gather_objects(RandomState.now().as_mapping())
+
+    def _has_refiner(self) -> bool:
+        return getattr(self.bare_model, "refiner", None) is not None
+
+    def _write_labelled_ids(self, dataset: Any, chosen: list[int]) -> None:
+        """Leave the ids of the labelled samples in the run's folder."""
+        logger.info(f"{len(chosen)} of {len(dataset)} training samples are used with their labels.")
+        if rank() == 0:
+            ids = sample_ids(dataset)
+            write_ids(
+                [ids[position] for position in chosen],
+                Path(get_mmf_env(key="save_dir"), LABELLED_IDS),
+            )
+
+    def _warn_of_several_data_sets(self) -> None:
+        if not (self.regime.pretrain or self.regime.uses_all_labels):
+            raise RefnetError("refnet.labels: is for one data set; dataset= names several")
+        logger.warning(
+            "With several data sets a resumed run starts a new epoch: its result is not that of a "
+            "run that was never stopped."
+        )
+
+
+class _SavesAlone:
+    """A run's checkpoints as early stopping sees them: it saves, and leaves the end to the end.
+
+    MMF's early stopping loads the best checkpoint on the first rank alone, which then waits there
+    for the others. The trainer loads it on all ranks, when training is over.
+    """
+
+    def __init__(self, checkpoint: Any) -> None:
+        self.save = checkpoint.save
+
+    def restore(self) -> None:
+        """Do nothing yet."""
+
+    def finalize(self) -> None:
+        """Do nothing yet."""
+
+
+def check_precision(training: Any) -> None:
+    """Refuse a precision that the machine does not have, or two at once.
+
+    Raises:
+        RefnetError: one line.
+    """
+    fp16, bf16 = (training.get(key, False) for key in ("fp16", "bf16"))
+    for key, value in (("fp16", fp16), ("bf16", bf16)):
+        if not isinstance(value, bool):
+            raise RefnetError(f"training.{key}: expected True or False, got {value!r}")
+    if fp16 and bf16:
+        raise RefnetError("training.fp16 and training.bf16: expected one of them, got both")
+    if fp16 and not torch.cuda.is_available():
+        raise RefnetError(
+            "training.fp16: needs a GPU, and there is none; training.bf16=True runs without one"
+        )
+    count = training.get("update_frequency", 1)
+    if not isinstance(count, int) or count < 1:
+        raise RefnetError(f"training.update_frequency: expected a number above 0, got {count!r}")
+
+
+def check_batch_size(training: Any) -> None:
+    """Refuse a batch that the ranks can't share evenly.
+
+    Raises:
+        RefnetError: one line.
+    """
+    size, ranks = training.batch_size, world_size()
+    if training.get("batch_size_per_device", None) is None and size % ranks:
+        raise RefnetError(
+            f"training.batch_size: {size} samples can't be shared by {ranks} ranks; "
+            f"e.g. {max(size // ranks, 1) * ranks}"
+        )
+
+
+def watch_the_refiner(config: Any) -> None:
+    """Let a pretraining run be judged by the refiner's loss on the validation split, in place.
+
+    It has no labels, and so no metric.
+    """
+    warnings.filterwarnings("ignore", message="Sample list has not field 'targets'")
+    logger.info("Pretraining: the best checkpoint is that of the lowest val/total_loss.")
+    with open_dict(config):
+        config.evaluation.metrics = []
+        config.training.early_stop.criteria = "val/total_loss"
+        config.training.early_stop.minimize = True
+        # The classifier has no part in the loss.
+        config.training.find_unused_parameters = True
+
+
+def warn_of_stock_metrics(metrics: Any) -> None:
+    """Warn once of the stock metrics in a list ``evaluation.metrics``."""
+    names = [metric if isinstance(metric, str) else metric.type for metric in metrics]
+    stock = [name for name in names if not name.startswith("refnet_")]
+    if stock:
+        ours = [TWINS_OF_STOCK_METRICS[n] for n in stock if n in TWINS_OF_STOCK_METRICS]
+        instead = f"; of the whole split are {', '.join(ours)}" if ours else ""
+        logger.warning(
+            f"evaluation.metrics: {', '.join(stock)}: on {world_size()} ranks a stock metric is "
+            f"the mean of the ranks' own values, each of a share of the split{instead}."
+        )
+
+
+def refusal_of_data_parallel(devices: int, arguments: list[str]) -> str:
+    """Word the refusal of MMF's DataParallel.
+
+    Args:
+        devices: how many GPUs are visible.
+        arguments: the command, its own name first.
+    """
+    options = " ".join(option for option in arguments[1:] if option != "run")
+    return (
+        f"{devices} GPUs are visible, among which MMF would split each batch in one process, and "
+        "with it the batch that the losses compare; one process for each GPU: MMF_USER_DIR="
+        f"refnet_mmf torchrun --nproc_per_node {devices} -m mmf_cli.run {options} (or one GPU: "
+        "CUDA_VISIBLE_DEVICES=0)"
+    )

@@ -6,6 +6,12 @@ _VOCAB = "mmf/utils/vocab.py"
 _CONFIGURATION = "mmf/utils/configuration.py"
 _CHECKPOINT = "mmf/utils/checkpoint.py"
 _TORCHTEXT = "torchtext is retired; only pretrained word vectors need it (torchtext==0.6.0 serves)"
+_DISTRIBUTED = "mmf/utils/distributed.py"
+_RUN = "mmf_cli/run.py"
+_ONE_GPU_FOR_ALL = (
+    "under torchrun, and under SLURM with a task for each GPU, all ranks of a machine took its "
+    "first GPU"
+)
 _KEY_MISSING = "omegaconf 2.1 raises where a key is missing, 2.0 gave None"
 SAFE_LOAD = (
     "checkpoints are loaded as tensors, plain containers and configurations; what needs more has "
@@ -15,6 +21,7 @@ PLAIN_OPTIMIZER = (
     "lists of the configuration went into the optimizer and from there into every checkpoint, "
     "which torch then refused to load as plain data"
 )
+RANKS_WITHOUT_GPU = "several ranks could not run on a machine without a GPU, which gloo serves"
 EMPTY_DEFAULT = "omegaconf 2.1 wants empty defaults in quotes, and warns of each at every start"
 
 RULES = (
@@ -107,6 +114,34 @@ def _hack_imports():
         "    if seed is not None:\n",
         1,
         "training.seed=0 seeded nothing",
+        "mend",
+    ),
+    Rule(
+        (_DISTRIBUTED,),
+        "dist.is_nccl_available()",
+        "dist.is_available()",
+        3,
+        RANKS_WITHOUT_GPU,
+        "mend",
+    ),
+    Rule(
+        (_DISTRIBUTED,),
+        "backend=config.distributed.backend,",
+        'backend=config.distributed.backend if torch.cuda.is_available() else "gloo",',
+        1,
+        RANKS_WITHOUT_GPU,
+        "mend",
+    ),
+    Rule((_RUN,), "import random\n", "import os\nimport random\n", 1, _ONE_GPU_FOR_ALL, "mend"),
+    Rule(
+        (_RUN,),
+        "distributed_main(0, configuration, predict)",
+        """\
+local_rank = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0
+            device_id = int(local_rank) % max(torch.cuda.device_count(), 1)
+            distributed_main(device_id, configuration, predict)""",
+        1,
+        _ONE_GPU_FOR_ALL,
         "mend",
     ),
     Rule(

@@ -74,5 +74,13 @@ except ImportError:
         "a user folder given with . or .. in its path stopped the run",
         "mend",
     ),
+    Rule(
+        ("mmf/utils/distributed.py",),
+        "dist.all_reduce(dummpy_tensor.cuda())",
+        "dist.all_reduce(dummpy_tensor.cuda() if torch.cuda.is_available() else dummpy_tensor)",
+        1,
+        rules_common.RANKS_WITHOUT_GPU,
+        "mend",
+    ),
     *rules_common.RULES,
 )

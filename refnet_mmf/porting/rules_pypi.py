@@ -392,5 +392,14 @@ RULES = (
         1,
         rules_common.PLAIN_OPTIMIZER,
     ),
+    Rule(
+        ("mmf/utils/distributed.py",),
+        "dist.all_reduce(torch.zeros(1).cuda())",
+        "zeros = torch.zeros(1)\n"
+        "        dist.all_reduce(zeros.cuda() if torch.cuda.is_available() else zeros)",
+        1,
+        rules_common.RANKS_WITHOUT_GPU,
+        "mend",
+    ),
     *rules_common.RULES,
 )

@@ -1,0 +1,76 @@
+"""The training regime: what a run's top-level block ``refnet:`` asks for.
+
+This schema is the documentation of the block. It stands in ``configs/regime.yaml``, which the
+default YAML of each of the plugin's models includes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+from pydantic import Field
+
+from refnet_mmf.plugin.settings import Block, read_block
+
+PLACE = "refnet"
+
+
+class LabelSettings(Block):
+    """``refnet.labels``: the part of the training set whose labels are used (section 4.1, A.3)."""
+
+    fraction: float = Field(1.0, gt=0, le=1, description="of the training samples; 1: all")
+    seed: int = Field(0, ge=0, description="of the choice, and of that of pairing")
+    stratified: bool = Field(False, description="each class keeps its share")
+    unlabeled_per_labeled: int = Field(
+        1,
+        ge=0,
+        description="samples without label for each with one; they feed the refiner loss alone",
+    )
+    ids_file: str | None = Field(
+        None, description="a file of the labelled samples' ids, one a line, instead of fraction"
+    )
+
+
+class RegimeSettings(Block):
+    """``refnet``: labels, stage and pairing of a run."""
+
+    labels: dict[str, Any] = Field(default_factory=dict, description="see LabelSettings")
+    stage: Literal["train", "pretrain"] = Field(
+        "train", description="pretrain: the refiner loss alone, no labels (Algorithm 1)"
+    )
+    pairing: Literal["matched", "shuffled_text", "shuffled_image"] = Field(
+        "matched", description="shuffled: another sample's text, or picture (A.5)"
+    )
+
+
+class Regime:
+    """A run's regime, checked.
+
+    Attributes:
+        labels: which samples' labels are used.
+        pretrain: the refiner loss alone, without labels.
+        pairing: whose text and picture make up a sample.
+    """
+
+    def __init__(self, settings: RegimeSettings, labels: LabelSettings) -> None:
+        self.labels = labels
+        self.pretrain = settings.stage == "pretrain"
+        self.pairing = settings.pairing
+
+    @property
+    def uses_all_labels(self) -> bool:
+        """Whether every training sample is used with its label."""
+        return not self.pretrain and self.labels.fraction == 1 and self.labels.ids_file is None
+
+
+def read_regime(config: DictConfig | None) -> Regime:
+    """Check the block ``refnet:`` of MMF's configuration; where there is none, all is as stock.
+
+    Raises:
+        RefnetError: one line for the first thing that is wrong.
+    """
+    block = None if config is None else config.get(PLACE)
+    values = OmegaConf.to_container(block, resolve=True) if block is not None else {}
+    settings = read_block(RegimeSettings, values, PLACE)
+    return Regime(settings, read_block(LabelSettings, settings.labels, f"{PLACE}.labels"))

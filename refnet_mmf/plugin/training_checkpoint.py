@@ -1,0 +1,150 @@
+"""Checkpoints of a training run: whole or not there, and enough to go on as if never stopped."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmf.utils.checkpoint import Checkpoint
+from omegaconf import OmegaConf
+
+from refnet_mmf.core.global_batch import rank
+from refnet_mmf.plugin.atomic_file import save_atomically
+from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.models.stock_name import stock_name_of
+
+RUN_STATE = "refnet"
+"""Key of a checkpoint that holds what MMF's own do not: random states, position in the data."""
+
+logger = logging.getLogger("mmf.train.refnet")
+
+
+class TrainingCheckpoint(Checkpoint):
+    """MMF's checkpoints of a run, in MMF's format, with what an exact resume needs beside it.
+
+    Args:
+        trainer: the run's trainer.
+    """
+
+    def __init__(self, trainer: Any) -> None:
+        self._read: Mapping[str, Any] = {}
+        super().__init__(trainer)
+
+    def save(self, update: int, iteration: int | None = None, update_best: bool = False) -> None:
+        """Write the checkpoint of an update, on the first rank.
+
+        Args:
+            update: its number.
+            iteration: number of its last batch.
+            update_best: it is the best one so far.
+        """
+        if rank() != 0:
+            return
+        models, folder = Path(self.models_foldername), Path(self.ckpt_foldername)
+        best = [folder / f"{self.ckpt_prefix}best.ckpt"] if update_best else []
+        current = folder / f"{self.ckpt_prefix}current.ckpt"
+        content = self._content(update, iteration or update)
+        save_atomically(content, models / f"model_{update}.ckpt", *best, current)
+        self._remove_oldest(models)
+        self.trainer.log_checkpoint(str(current))
+
+    def load_state_dict(self) -> None:
+        """Load what the block ``checkpoint:`` names; from a run's checkpoint, go on there."""
+        self._read = {}
+        super().load_state_dict()
+        reset = self.config.checkpoint.reset
+        if "optimizer" in self._read and not (reset.all or reset.counts):
+            self.trainer.go_on_from(self._read)
+        self._read = {}
+
+    def _content(self, update: int, iteration: int) -> dict[str, Any]:
+        trainer = self.trainer
+        stopping, schedule = trainer.early_stopping, trainer.lr_schedule
+        content = {
+            "model": trainer.bare_model.state_dict(),
+            "optimizer": trainer.optimizer.state_dict(),
+            "best_iteration": stopping.best_monitored_iteration,
+            "current_iteration": iteration,
+            "current_epoch": trainer.current_epoch,
+            "num_updates": update,
+            "best_update": stopping.best_monitored_update,
+            "best_metric_value": stopping.best_monitored_value,
+            "fp16_scaler": trainer.scaler.state_dict(),
+            "config": OmegaConf.to_container(self.config, resolve=True),
+            RUN_STATE: trainer.run_state(),
+        }
+        if schedule is not None:
+            content["lr_scheduler"] = schedule.state_dict()
+        if self.git_repo:
+            content.update(self._get_vcs_fields())
+        return content
+
+    def _remove_oldest(self, models: Path) -> None:
+        """Keep ``checkpoint.max_to_keep`` of the numbered checkpoints; -1: all."""
+        keep = self.config.checkpoint.get("max_to_keep", -1)
+        if keep > 0:
+            numbered = {int(f.stem.removeprefix("model_")): f for f in models.glob("model_*.ckpt")}
+            for number in sorted(numbered)[:-keep]:
+                numbered[number].unlink()
+
+    def _load(self, file: str, *args: Any, **kwargs: Any) -> None:
+        """Load a file.
+
+        Raises:
+            RefnetError: it is not the checkpoint of this model or of its stock twin.
+        """
+        self._mapped = bool(kwargs.get("load_pretrained", False))
+        super()._load(file, *args, **kwargs)
+
+    def _torch_load(self, file: str) -> Any:
+        try:
+            content = super()._torch_load(file)
+        except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+            first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise RefnetError(
+                f"checkpoint: {file}: cannot be read ({first_line}); a run's folder holds earlier "
+                "ones in models/, for checkpoint.resume_file"
+            ) from None
+        if not isinstance(content, Mapping):
+            raise RefnetError(f"checkpoint: {file}: holds a {type(content).__name__}")
+        self._check_model(file, content)
+        self._read = {key: content[key] for key in content if key not in ("model", "config")}
+        return content
+
+    def _check_model(self, file: str, content: Mapping[str, Any]) -> None:
+        """Refuse a checkpoint of another model: MMF would load what happens to fit, or nothing."""
+        config = content.get("config") or {}
+        theirs, ours = config.get("model"), self.config.model
+        if self._mapped or theirs is None:
+            return
+        if stock_name_of(theirs, config["model_config"]) == stock_name_of(
+            ours, self.config.model_config
+        ):
+            return
+        raise RefnetError(
+            f"checkpoint: {file}: is a checkpoint of {theirs}, the model is {ours}; parts of it "
+            "are loaded by checkpoint.resume_pretrained=True and pretrained_state_mapping"
+        )
+
+    def _load_optimizer(self, ckpt: Mapping[str, Any]) -> None:
+        """Load the optimizer's state.
+
+        Raises:
+            RefnetError: it is another model's.
+        """
+        try:
+            super()._load_optimizer(ckpt)
+        except ValueError:
+            theirs = ckpt.get("config", {}).get("model", "another model")
+            raise RefnetError(
+                f"checkpoint: it is a training checkpoint of {theirs}, whose optimizer does not "
+                f"fit {self.config.model}: checkpoint.reset.all=True starts from its weights alone"
+            ) from None
+
+    def _load_pretrained(self, ckpt: Mapping[str, Any]) -> None:
+        super()._load_pretrained(ckpt)
+        if getattr(self.trainer.model, "refiner", None) is not None:
+            logger.warning("Pretrained weights are loaded; the refiner's decoders start fresh.")

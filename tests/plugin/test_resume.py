@@ -1,0 +1,154 @@
+"""A run that is killed and started again by the same command ends as one that was never stopped.
+
+The kills are real: SIGKILL to the process, or to one of its ranks.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.plugin.conftest import PROJECT, Result
+
+UPDATES = 14
+# 72 training samples in batches of 16: epochs of five updates, two of them whole.
+OPTIONS = (
+    f"training.max_updates={UPDATES}",
+    "training.batch_size=16",
+    "training.log_interval=1",
+    "training.evaluation_interval=4",
+    "training.checkpoint_interval=3",
+    "training.num_workers=0",
+    "training.seed=3",
+    "scheduler.params.num_warmup_steps=2",
+    "checkpoint.resume=True",
+)
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+
+
+class Run:
+    """A training run that can be started, killed and started again."""
+
+    def __init__(self, data: Path, folder: Path, *options: str, ranks: int = 1) -> None:
+        self.folder = folder
+        self.output = ""
+        self.command = [
+            *[sys.executable, *(TORCHRUN if ranks > 1 else ()), "-m", "mmf_cli.run"],
+            *[f"config={PROJECT}/refnetms_mini.yaml", "model=refnet_mmbt"],
+            *["dataset=hateful_memes", f"env.data_dir={data}", f"env.save_dir={folder}"],
+            *["env.user_dir=refnet_mmf", *OPTIONS, *options],
+        ]
+
+    def start(self, kill_at: int | None = None, delay: float = 0) -> bool:
+        """Run the command, and kill it ``delay`` seconds after it logs update ``kill_at``.
+
+        Returns:
+            Whether it came to its end.
+        """
+        process = subprocess.Popen(
+            self.command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if kill_at is not None and f"progress: {kill_at}/" in line:
+                time.sleep(delay)
+                os.killpg(process.pid, signal.SIGKILL)
+                kill_at = None
+        self.output = "".join(lines)
+        killed = process.wait(timeout=300) != 0
+        assert not killed or "Traceback" not in self.output, self.output
+        return not killed
+
+    def result(self) -> dict[str, object]:
+        """What the run has come to: all weights, and what it says of the test split."""
+        tested = Result(0, self.output, self.folder).progress[-1]
+        return {
+            "test": {k: v for k, v in tested.values.items() if k.startswith("test/")},
+            **{
+                name: torch.load(self.folder / name, weights_only=True).get("model")
+                for name in ("best.ckpt", "current.ckpt")
+            },
+            "final": torch.load(self.folder / "refnet_mmbt_final.pth", weights_only=True),
+            "counts": {
+                key: value
+                for key, value in torch.load(self.folder / "current.ckpt").items()
+                if key.startswith(("num_", "best_", "current_"))
+            },
+        }
+
+
+def assert_equal(one: dict[str, object], other: dict[str, object]) -> None:
+    assert one.keys() == other.keys()
+    for key, value in one.items():
+        if isinstance(value, dict):
+            assert_equal(value, other[key])
+        elif isinstance(value, torch.Tensor):
+            assert torch.equal(value, other[key]), key
+        else:
+            assert value == other[key], key
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(memes, tmp_path_factory):
+    """Results of runs that are never stopped, by their options."""
+    known: dict[tuple[object, ...], dict[str, object]] = {}
+
+    def result(*options: str, ranks: int = 1) -> dict[str, object]:
+        key = (*options, ranks)
+        if key not in known:
+            run = Run(memes, tmp_path_factory.mktemp("whole") / "run", *options, ranks=ranks)
+            assert run.start(), run.output
+            known[key] = run.result()
+        return known[key]
+
+    return result
+
+
+LABELS = ("refnet.labels.fraction=0.5", "training.update_frequency=2")
+WORKERS = ("training.num_workers=2",)
+
+
+@pytest.mark.parametrize(
+    ("options", "kills"),
+    [((), (4, 9)), (LABELS, (7,)), (WORKERS, (6,))],
+    ids=["all labels", "half the labels, accumulation", "workers"],
+)
+def test_a_killed_run_ends_as_one_that_was_never_stopped(
+    memes, tmp_path, uninterrupted, options, kills
+):
+    run = Run(memes, tmp_path / "run", *options)
+    for update in kills:
+        assert not run.start(kill_at=update)
+    assert run.start()
+    assert_equal(run.result(), uninterrupted(*options))
+
+
+def test_two_ranks_that_are_killed_end_as_if_never_stopped(memes, tmp_path, uninterrupted):
+    run = Run(memes, tmp_path / "run", ranks=2)
+    assert not run.start(kill_at=8)
+    assert run.start()
+    assert_equal(run.result(), uninterrupted(ranks=2))
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments_leave_twenty_equal_results(memes, tmp_path, uninterrupted):
+    moments = random.Random(0)
+    for number in range(20):
+        run = Run(memes, tmp_path / str(number))
+        run.start(kill_at=moments.randint(1, UPDATES), delay=moments.uniform(0, 0.3))
+        assert run.start(), run.output
+        assert_equal(run.result(), uninterrupted())
