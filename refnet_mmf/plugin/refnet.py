@@ -36,7 +36,7 @@ from refnet_mmf.plugin.model_settings import (
 )
 from refnet_mmf.plugin.predictions import or_scores
 from refnet_mmf.plugin.pretrained import load_pretrained
-from refnet_mmf.plugin.regime import Regime, read_regime
+from refnet_mmf.plugin.regime import Regime, regime_of
 from refnet_mmf.plugin.section import OWN_BLOCKS, complete_section
 from refnet_mmf.plugin.settings import RefinerSettings
 from refnet_mmf.plugin.train_loader import UNLABELLED
@@ -105,7 +105,7 @@ class ReFNet(BaseModel):
 
     def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
         self.settings = self.check_settings(config)
-        self.regime = read_regime(registry.get("config", no_warning=True))
+        self.regime = regime_of(registry.get("config", no_warning=True))
         super().__init__(config, *args, **kwargs)
 
     def build(self) -> None:

@@ -11,9 +11,11 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
+from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.settings import Block, read_block
 
 PLACE = "refnet"
+TRAINER = "refnet"
 
 
 class LabelSettings(Block):
@@ -62,6 +64,30 @@ class Regime:
     def uses_all_labels(self) -> bool:
         """Whether every training sample is used with its label."""
         return not self.pretrain and self.labels.fraction == 1 and self.labels.ids_file is None
+
+
+def regime_of(config: DictConfig | None) -> Regime:
+    """Check the block ``refnet:``, and that the run's trainer knows it.
+
+    Raises:
+        RefnetError: one line for the first thing that is wrong.
+    """
+    regime = read_regime(config)
+    trainer = None if config is None else config.get("training", {}).get("trainer", None)
+    wants = [
+        key
+        for key, asked in (
+            ("labels", not regime.uses_all_labels and not regime.pretrain),
+            ("stage", regime.pretrain),
+            ("pairing", regime.pairing != "matched"),
+        )
+        if asked
+    ]
+    if wants and trainer not in (None, TRAINER):
+        raise RefnetError(
+            f"{PLACE}.{wants[0]}: needs training.trainer: {TRAINER}, and the trainer is {trainer}"
+        )
+    return regime
 
 
 def read_regime(config: DictConfig | None) -> Regime:

@@ -27,17 +27,16 @@ from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.labelled_samples import choose_labelled, write_ids
 from refnet_mmf.plugin.metrics import TWINS_OF_STOCK_METRICS, know_split_sizes
 from refnet_mmf.plugin.random_state import RandomState
-from refnet_mmf.plugin.regime import read_regime
+from refnet_mmf.plugin.regime import TRAINER, read_regime
 from refnet_mmf.plugin.train_loader import TrainLoader
 from refnet_mmf.plugin.training_checkpoint import RUN_STATE, TrainingCheckpoint
 
-NAME = "refnet"
 LABELLED_IDS = "labelled_ids.txt"
 
 logger = logging.getLogger("mmf.train.refnet")
 
 
-@registry.register_trainer(NAME)
+@registry.register_trainer(TRAINER)
 class RefnetTrainer(mmf_lines.LineTrainer):
     """The stock trainer of the line that is installed, with the regimes of ``refnet:``.
 
