@@ -23,6 +23,8 @@ from refnet_mmf.plugin.errors import RefnetError
 
 TRUST_VARIABLE = "MMF_TRUST_CHECKPOINTS"
 ENDINGS = (".ckpt", ".pth", ".pt")
+# What torch raises for a file that is damaged, cut off, or no checkpoint.
+UNREADABLE = (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError)
 # What a run leaves in its folder, the better one first.
 OF_A_RUN = ("best.ckpt", "current.ckpt")
 # What MMF's checkpoints hold beside tensors: configurations, and a schedule's state.
@@ -134,7 +136,7 @@ def load_plain(path: Path) -> Any:
     try:
         with torch.serialization.safe_globals(_PLAIN):
             return torch.load(path, map_location="cpu", weights_only=not trusted)
-    except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RefnetError(
             f"{path}: damaged, or it holds objects that run code when they are loaded; if you "

@@ -22,9 +22,13 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from refnet_mmf.core.messages import nearest, unknown
+from refnet_mmf.plugin.class_files import dataset_names
 from refnet_mmf.plugin.data_check import check_data
 from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.labelled_samples import read_ids
 from refnet_mmf.plugin.refnet import ReFNet
+from refnet_mmf.plugin.regime import regime_of
+from refnet_mmf.plugin.trainer_checks import check_precision
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -62,6 +66,12 @@ def check_command(options: Sequence[str]) -> list[str]:
     model = registry.get_model_class(config.model)
     if issubclass(model, ReFNet):
         model.check_settings(config.model_config[config.model])
+    regime = regime_of(config)
+    if regime.labels.ids_file is not None:
+        read_ids(Path(regime.labels.ids_file))
+    check_precision(config.training)
+    if not regime.pretrain:
+        _check_metrics(config)
     _check_data(config)
     return _as_options(values)
 
@@ -146,6 +156,38 @@ def _check_losses(config: DictConfig) -> None:
         if kind not in known:
             place = f"model_config.{config.model}.losses[{position}].type"
             raise RefnetError(unknown(place, "loss", kind, known))
+
+
+def _check_metrics(config: DictConfig) -> None:
+    """Refuse a metric that nobody has registered, and a criterion that no validation computes."""
+    metrics = list(config.evaluation.get("metrics", None) or [])
+    known = registry.mapping["metric_name_mapping"]
+    for position, name in enumerate(_names(metrics, "type")):
+        if name not in known:
+            raise RefnetError(unknown(f"evaluation.metrics[{position}]", "metric", name, known))
+    losses = config.get("model_config", {}).get(config.model, {}).get("losses", None)
+    if "train" not in config.run_type or losses is None:
+        return
+    computed = [*_names(metrics, "key", "type"), *_names(losses, "type")]
+    values = [f"{data}/{name}" for data in dataset_names(config) for name in computed]
+    criterion = str(config.training.early_stop.criteria)
+    # MMF puts val/ before a criterion unless "val" stands anywhere in it.
+    value = criterion.removeprefix("val/") if "val" in criterion else criterion
+    if value != "total_loss" and not f"{value}/".startswith(tuple(f"{v}/" for v in values)):
+        place = "training.early_stop.criteria"
+        raise RefnetError(
+            unknown(place, "value of a validation", criterion, ["total_loss", *values])
+        )
+
+
+def _names(entries: Sequence[Any], *keys: str) -> list[str]:
+    """Return the names in a list of names and blocks, whose name stands under one of ``keys``."""
+    return [
+        next((str(entry[key]) for key in keys if key in entry), "null")
+        if isinstance(entry, Mapping)
+        else str(entry)
+        for entry in entries
+    ]
 
 
 def _check_data(config: DictConfig) -> None:

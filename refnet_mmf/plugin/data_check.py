@@ -21,6 +21,7 @@ from refnet_mmf.core.messages import nearest, unknown
 from refnet_mmf.plugin.class_files import check_class_files, class_file, dataset_names
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.picture_check import Row, RowCheck, paths_of, picture_check
+from refnet_mmf.plugin.regime import read_regime
 
 SPLITS = ("train", "val", "test")
 ENTAILMENT_CLASSES = ("entailment", "neutral", "contradiction")
@@ -67,6 +68,7 @@ def check_data(config: DictConfig) -> None:
         RefnetError: one line for the first thing that is wrong.
     """
     check_class_files(config)
+    labelled = not read_regime(config).pretrain
     for name in dataset_names(config):
         section = config.get("dataset_config", {}).get(name)
         if section is None:
@@ -83,7 +85,7 @@ def check_data(config: DictConfig) -> None:
             _check_booleans(name, section)
             for split in used_splits(str(config.get("run_type", "train"))):
                 for index, path in enumerate(files[split]):
-                    check_annotations(Path(path), name, section, split, index)
+                    check_annotations(Path(path), name, section, split, index, labelled=labelled)
 
 
 def used_splits(run_type: str) -> list[str]:
@@ -97,7 +99,13 @@ def used_splits(run_type: str) -> list[str]:
 
 
 def check_annotations(
-    file: Path, name: str, section: DictConfig, split: str, index: int = 0
+    file: Path,
+    name: str,
+    section: DictConfig,
+    split: str,
+    index: int = 0,
+    *,
+    labelled: bool = True,
 ) -> None:
     """Check each row of an annotation file, in one pass.
 
@@ -107,13 +115,14 @@ def check_annotations(
         section: its block of ``dataset_config``.
         split: what the file is for.
         index: which of the split's annotation files it is.
+        labelled: the run reads the labels.
 
     Raises:
         RefnetError: file, line and value of the first row that is wrong.
     """
     checks = [
         fields_check(FIELDS[name]),
-        label_check(name, section, split),
+        *([label_check(name, section, split)] if labelled else []),
         picture_check(name, section, split, index),
     ]
     unit = "line" if file.suffix == ".jsonl" else "row"

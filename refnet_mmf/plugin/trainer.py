@@ -25,10 +25,16 @@ from refnet_mmf.plugin.dataset_rows import sample_ids
 from refnet_mmf.plugin.dataset_views import exchange_samples, remove_labels
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.labelled_samples import choose_labelled, write_ids
-from refnet_mmf.plugin.metrics import TWINS_OF_STOCK_METRICS, know_split_sizes
+from refnet_mmf.plugin.metrics import know_split_sizes
 from refnet_mmf.plugin.random_state import RandomState
 from refnet_mmf.plugin.regime import TRAINER, read_regime
 from refnet_mmf.plugin.train_loader import TrainLoader
+from refnet_mmf.plugin.trainer_checks import (
+    check_batch_size,
+    check_precision,
+    refusal_of_data_parallel,
+    warn_of_stock_metrics,
+)
 from refnet_mmf.plugin.training_checkpoint import RUN_STATE, TrainingCheckpoint
 
 LABELLED_IDS = "labelled_ids.txt"
@@ -209,41 +215,6 @@ class _SavesAlone:
         """Do nothing yet."""
 
 
-def check_precision(training: Any) -> None:
-    """Refuse a precision that the machine does not have, or two at once.
-
-    Raises:
-        RefnetError: one line.
-    """
-    fp16, bf16 = (training.get(key, False) for key in ("fp16", "bf16"))
-    for key, value in (("fp16", fp16), ("bf16", bf16)):
-        if not isinstance(value, bool):
-            raise RefnetError(f"training.{key}: expected True or False, got {value!r}")
-    if fp16 and bf16:
-        raise RefnetError("training.fp16 and training.bf16: expected one of them, got both")
-    if fp16 and not torch.cuda.is_available():
-        raise RefnetError(
-            "training.fp16: needs a GPU, and there is none; training.bf16=True runs without one"
-        )
-    count = training.get("update_frequency", 1)
-    if not isinstance(count, int) or count < 1:
-        raise RefnetError(f"training.update_frequency: expected a number above 0, got {count!r}")
-
-
-def check_batch_size(training: Any) -> None:
-    """Refuse a batch that the ranks can't share evenly.
-
-    Raises:
-        RefnetError: one line.
-    """
-    size, ranks = training.batch_size, world_size()
-    if training.get("batch_size_per_device", None) is None and size % ranks:
-        raise RefnetError(
-            f"training.batch_size: {size} samples can't be shared by {ranks} ranks; "
-            f"e.g. {max(size // ranks, 1) * ranks}"
-        )
-
-
 def watch_the_refiner(config: Any) -> None:
     """Let a pretraining run be judged by the refiner's loss on the validation split, in place.
 
@@ -257,32 +228,3 @@ def watch_the_refiner(config: Any) -> None:
         config.training.early_stop.minimize = True
         # The classifier has no part in the loss.
         config.training.find_unused_parameters = True
-
-
-def warn_of_stock_metrics(metrics: Any) -> None:
-    """Warn once of the stock metrics in a list ``evaluation.metrics``."""
-    names = [metric if isinstance(metric, str) else metric.type for metric in metrics]
-    stock = [name for name in names if not name.startswith("refnet_")]
-    if stock:
-        ours = [TWINS_OF_STOCK_METRICS[n] for n in stock if n in TWINS_OF_STOCK_METRICS]
-        instead = f"; of the whole split are {', '.join(ours)}" if ours else ""
-        logger.warning(
-            f"evaluation.metrics: {', '.join(stock)}: on {world_size()} ranks a stock metric is "
-            f"the mean of the ranks' own values, each of a share of the split{instead}."
-        )
-
-
-def refusal_of_data_parallel(devices: int, arguments: list[str]) -> str:
-    """Word the refusal of MMF's DataParallel.
-
-    Args:
-        devices: how many GPUs are visible.
-        arguments: the command, its own name first.
-    """
-    options = " ".join(option for option in arguments[1:] if option != "run")
-    return (
-        f"{devices} GPUs are visible, among which MMF would split each batch in one process, and "
-        "with it the batch that the losses compare; one process for each GPU: MMF_USER_DIR="
-        f"refnet_mmf torchrun --nproc_per_node {devices} -m mmf_cli.run {options} (or one GPU: "
-        "CUDA_VISIBLE_DEVICES=0)"
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from omegaconf import OmegaConf
 
 from refnet_mmf.core.global_batch import rank
 from refnet_mmf.plugin.atomic_file import save_atomically
+from refnet_mmf.plugin.checkpoint_file import UNREADABLE
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.models.stock_name import stock_name_of
 
@@ -102,7 +102,7 @@ class TrainingCheckpoint(Checkpoint):
     def _torch_load(self, file: str) -> Any:
         try:
             content = super()._torch_load(file)
-        except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        except UNREADABLE as error:
             first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise RefnetError(
                 f"checkpoint: {file}: cannot be read ({first_line}); a run's folder holds earlier "

@@ -53,6 +53,20 @@ def test_a_config_of_the_package_is_found_from_anywhere(check, tmp_path, monkeyp
             "model: unknown model 'refnet_mmbtt'; did you mean 'refnet_mmbt'",
         ),
         (["dataset=hatefulmemes"], "dataset", "did you mean 'hateful_memes'"),
+        (
+            ["evaluation.metrics=['refnet_roc_acu']"],
+            "",
+            r"evaluation.metrics\[0\]: unknown metric 'refnet_roc_acu'; .* 'refnet_roc_auc'",
+        ),
+        (
+            ["training.early_stop.criteria=hateful_memes/roc_auc"],
+            "",
+            "unknown value of a validation .*; did you mean 'hateful_memes/refnet_roc_auc'",
+        ),
+        (["refnet.labels.fraction=2.0"], "", "refnet.labels.fraction: .*less than or equal to 1"),
+        (["refnet.labels.ids_file=no.txt"], "", "refnet.labels.ids_file: no such file: no.txt"),
+        (["refnet.label.fraction=0.1"], "", "unknown option 'label'; did you mean 'labels'"),
+        (["training.fp16=True"], "", "training.fp16: needs a GPU"),
         (["config=refnet_mni.yaml"], "config", "config: no such file: refnet_mni.yaml"),
         (
             ["training.max_update=3"],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -152,3 +153,59 @@ def test_twenty_kills_at_random_moments_leave_twenty_equal_results(memes, tmp_pa
         run.start(kill_at=moments.randint(1, UPDATES), delay=moments.uniform(0, 0.3))
         assert run.start(), run.output
         assert_equal(run.result(), uninterrupted())
+
+
+@pytest.fixture(scope="module")
+def finished(memes, tmp_path_factory):
+    """The folder of a run of six updates."""
+    run = Run(memes, tmp_path_factory.mktemp("finished") / "run", "training.max_updates=6")
+    assert run.start(), run.output
+    return run.folder
+
+
+def _refused(result: Result) -> str:
+    """The one line in which a run has ended."""
+    lines = [line for line in result.output.splitlines() if line.startswith("refnet: error: ")]
+    assert result.code != 0
+    assert "Traceback" not in result.output
+    assert len(lines) == 1, result.output
+    return lines[0]
+
+
+def test_a_truncated_checkpoint_is_refused_and_left_as_it_is(mmf_run, finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    current = folder / "current.ckpt"
+    current.unlink()  # it has several names
+    current.write_bytes((folder / "best.ckpt").read_bytes()[:10_000])
+    before = {file: file.read_bytes() for file in folder.rglob("*.ckpt")}
+    line = _refused(mmf_run("checkpoint.resume=True", recipe="refnetms_mini"))
+    assert f"{current}: cannot be read" in line
+    assert {file: file.read_bytes() for file in folder.rglob("*.ckpt")} == before
+
+
+def test_a_checkpoint_of_another_model_is_refused(mmf_run, finished):
+    line = _refused(mmf_run(f"checkpoint.resume_file={finished / 'best.ckpt'}", model="refnet_gmu"))
+    assert "best.ckpt: is a checkpoint of refnet_mmbt, the model is refnet_gmu" in line
+
+
+def test_other_labels_make_a_new_epoch_and_say_so(memes, finished, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    options = ("refnet.labels.fraction=0.5", "training.max_updates=8")
+    run = Run(memes, folder, *options)
+    assert run.start()
+    assert "it was in an epoch of 72 labelled samples, there are 36 now" in run.output
+
+
+def test_checkpoints_are_files_with_several_names_and_no_rest_is_left(finished):
+    current = finished / "current.ckpt"
+    assert current.samefile(finished / "models" / "model_6.ckpt")
+    assert not list(finished.rglob(".*unfinished"))
+
+
+def test_the_newest_checkpoints_are_kept(memes, tmp_path):
+    run = Run(memes, tmp_path / "run", "training.max_updates=9", "checkpoint.max_to_keep=2")
+    assert run.start(), run.output
+    kept = sorted(file.name for file in (tmp_path / "run" / "models").iterdir())
+    assert kept == ["model_8.ckpt", "model_9.ckpt"]

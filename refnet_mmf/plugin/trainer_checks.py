@@ -1,0 +1,79 @@
+"""What a training run may ask for, of this machine and of these ranks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from refnet_mmf.core.global_batch import world_size
+from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.metrics import TWINS_OF_STOCK_METRICS
+
+logger = logging.getLogger("mmf.train.refnet")
+
+
+def check_precision(training: Any) -> None:
+    """Refuse a precision that the machine does not have, or two at once.
+
+    Raises:
+        RefnetError: one line.
+    """
+    fp16, bf16 = (training.get(key, False) for key in ("fp16", "bf16"))
+    for key, value in (("fp16", fp16), ("bf16", bf16)):
+        if not isinstance(value, bool):
+            raise RefnetError(f"training.{key}: expected True or False, got {value!r}")
+    if fp16 and bf16:
+        raise RefnetError("training.fp16 and training.bf16: expected one of them, got both")
+    if fp16 and not torch.cuda.is_available():
+        raise RefnetError(
+            "training.fp16: needs a GPU, and there is none; training.bf16=True runs without one"
+        )
+    count = training.get("update_frequency", 1)
+    if not isinstance(count, int) or count < 1:
+        raise RefnetError(f"training.update_frequency: expected a number above 0, got {count!r}")
+
+
+def check_batch_size(training: Any) -> None:
+    """Refuse a batch that the ranks can't share evenly.
+
+    Raises:
+        RefnetError: one line.
+    """
+    size, ranks = training.batch_size, world_size()
+    if training.get("batch_size_per_device", None) is None and size % ranks:
+        raise RefnetError(
+            f"training.batch_size: {size} samples can't be shared by {ranks} ranks; "
+            f"e.g. {max(size // ranks, 1) * ranks}"
+        )
+
+
+def warn_of_stock_metrics(metrics: Any) -> None:
+    """Warn once of the stock metrics in a list ``evaluation.metrics``."""
+    names = [metric if isinstance(metric, str) else metric.type for metric in metrics]
+    stock = [name for name in names if not name.startswith("refnet_")]
+    if stock:
+        ours = [TWINS_OF_STOCK_METRICS[n] for n in stock if n in TWINS_OF_STOCK_METRICS]
+        instead = f"; of the whole split are {', '.join(ours)}" if ours else ""
+        logger.warning(
+            f"evaluation.metrics: {', '.join(stock)}: on {world_size()} ranks a stock metric is "
+            f"the mean of the ranks' own values, each of a share of the split{instead}."
+        )
+
+
+def refusal_of_data_parallel(devices: int, arguments: Sequence[str]) -> str:
+    """Word the refusal of MMF's DataParallel.
+
+    Args:
+        devices: how many GPUs are visible.
+        arguments: the command, its own name first.
+    """
+    options = " ".join(option for option in arguments[1:] if option != "run")
+    return (
+        f"{devices} GPUs are visible, among which MMF would split each batch in one process, and "
+        "with it the batch that the losses compare; one process for each GPU: MMF_USER_DIR="
+        f"refnet_mmf torchrun --nproc_per_node {devices} -m mmf_cli.run {options} (or one GPU: "
+        "CUDA_VISIBLE_DEVICES=0)"
+    )

@@ -1,0 +1,54 @@
+"""What a training run may ask for."""
+
+from __future__ import annotations
+
+import pytest
+from omegaconf import OmegaConf
+
+from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.trainer_checks import (
+    check_batch_size,
+    check_precision,
+    refusal_of_data_parallel,
+    warn_of_stock_metrics,
+)
+
+pytestmark = pytest.mark.mmf
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"fp16": True}, "training.fp16: needs a GPU"),
+        ({"fp16": True, "bf16": True}, "expected one of them, got both"),
+        ({"bf16": "true"}, "training.bf16: expected True or False, got 'true'"),
+        ({"update_frequency": 0}, "training.update_frequency: expected a number above 0, got 0"),
+        ({"update_frequency": 1.5}, "training.update_frequency: expected a number above 0"),
+    ],
+)
+def test_a_precision_that_cannot_be_had_is_refused(training, message):
+    with pytest.raises(RefnetError, match=message):
+        check_precision(OmegaConf.create(training))
+
+
+def test_what_can_be_had_passes():
+    check_precision(OmegaConf.create({"bf16": True, "update_frequency": 4}))
+    check_batch_size(OmegaConf.create({"batch_size": 7}))
+
+
+def test_data_parallel_is_refused_with_the_command_to_type():
+    line = refusal_of_data_parallel(4, ["/bin/mmf_run", "config=a.yaml", "model=refnet_mmbt"])
+    assert "\n" not in line
+    command = "torchrun --nproc_per_node 4 -m mmf_cli.run config=a.yaml model=refnet_mmbt "
+    assert command in line
+
+
+def test_stock_metrics_are_named_with_ours_that_say_the_same(caplog):
+    metrics = OmegaConf.create(["roc_auc", {"type": "accuracy"}, "refnet_macro_f1", "vqa_accuracy"])
+    warn_of_stock_metrics(metrics)
+    (record,) = caplog.records
+    assert "roc_auc, accuracy, vqa_accuracy: on 1 ranks a stock metric" in record.message
+    assert "of the whole split are refnet_roc_auc, refnet_accuracy." in record.message
+    caplog.clear()
+    warn_of_stock_metrics(OmegaConf.create(["refnet_roc_auc"]))
+    assert not caplog.records
