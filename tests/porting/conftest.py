@@ -13,13 +13,30 @@ from refnet_mmf.porting.rule import PortingError
 from tests.porting.samples import sources
 
 
+def _run_module(says: str) -> bytes:
+    """A command that can be run, with the places that rules of both lines change."""
+    return f"""\
+import random
+
+
+def run():
+    print({says!r})
+
+
+def launch(configuration, predict):
+    while True:
+        while random:
+            distributed_main(0, configuration, predict)
+""".encode()
+
+
 @pytest.fixture
 def wheel(tmp_path: Path) -> Path:
     """A wheel that the PyPI line's rules fit, with what else the official one has."""
     info = f"mmf-{rules_pypi.VERSION}.dist-info"
     files = sources(rules_pypi.RULES) | {
         "mmf/__init__.py": b"",
-        "mmf_cli/run.py": b"def run():\n    print('run of rc10')\n",
+        "mmf_cli/run.py": _run_module("run of rc10"),
         "mmf_cli/__init__.py": b"",
         **dict.fromkeys(rules_pypi.DROPPED, b"\x7fELF"),
         f"{info}/METADATA": b"Name: mmf\nVersion: 1.0.0rc10\nRequires-Dist: torch (==1.5.0)\n",
@@ -46,7 +63,7 @@ def checkout(tmp_path: Path) -> Path:
         "mmf/utils/phoc/cphoc.so": b"\x7fELF",
         "mmf/__pycache__/__init__.cpython-311.pyc": b"",
         "mmf_cli/__init__.py": b"",
-        "mmf_cli/run.py": b"def run():\n    print('run of main')\n",
+        "mmf_cli/run.py": _run_module("run of main"),
         "projects/mmbt/configs/hateful_memes/defaults.yaml": b"model: mmbt\n",
         "tests/test_something.py": b"",
         "setup.py": b'setup(entry_points={"console_scripts": ["mmf_run = mmf_cli.run:run"]})\n',
