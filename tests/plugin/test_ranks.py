@@ -206,3 +206,38 @@ def test_a_batch_that_the_ranks_cannot_share_is_refused_in_one_line(memes, tmp_p
     assert result.code != 0
     assert "training.batch_size: 15 samples can't be shared by 2 ranks; e.g. 14" in result.output
     assert not list((tmp_path / "run").rglob("*.ckpt"))
+
+
+SHORT_RUN = (
+    *("training.max_updates=3", "training.batch_size=12", "training.log_interval=1"),
+    *("training.evaluation_interval=2", "training.checkpoint_interval=2"),
+    *("training.num_workers=0", "training.seed=3", "scheduler.params.num_warmup_steps=1"),
+)
+MODELS = ("refnet_mmbt", "refnet_vilbert", "refnet_concat", "refnet_linear_sum", "refnet_gmu")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "options",
+    [("refnet.labels.fraction=0.5",), ("refnet.stage=pretrain",), ("NAME.refiner=null",)],
+    ids=["half the labels", "pretraining", "baseline"],
+)
+def test_no_model_has_parameters_that_a_rank_waits_for(memes, tmp_path, model, options):
+    options = [option.replace("NAME", f"model_config.{model}") for option in options]
+    result = run_ranks(2, memes, tmp_path / "run", model, "hateful_memes", *SHORT_RUN, *options)
+    assert result.code == 0, result.output
+    assert result.checkpoint("current.ckpt")["num_updates"] == 3
+
+
+@pytest.mark.slow
+def test_early_stopping_ends_all_ranks(memes, tmp_path):
+    """The stock one loads the best checkpoint on the first rank, which waits there for ever."""
+    result = run_ranks(
+        *(2, memes, tmp_path / "run", "refnet_mmbt", "hateful_memes", *SHORT_RUN),
+        *("training.max_updates=50", "training.early_stop.enabled=True"),
+        *("training.early_stop.patience=2", "optimizer.params.lr=0.0"),
+    )
+    assert result.code == 0, result.output
+    assert "Early stopping activated" in result.output
+    assert result.checkpoint("current.ckpt")["num_updates"] < 50
