@@ -75,6 +75,25 @@ except ImportError:
         "mend",
     ),
     Rule(
+        ("mmf/trainers/core/training_loop.py",),
+        """\
+                if (
+                    (idx + 1) % self.training_config.update_frequency
+                    and num_remaining_batches != num_batches_for_this_update
+                ):
+""",
+        """\
+                if (
+                    idx % self.training_config.update_frequency + 1
+                    != num_batches_for_this_update
+                ):
+""",
+        1,
+        "with update_frequency above 1 an epoch's last update was made of its first batch alone, "
+        "and the losses of the others were divided by 0",
+        "mend",
+    ),
+    Rule(
         ("mmf/utils/distributed.py",),
         "dist.all_reduce(dummpy_tensor.cuda())",
         "dist.all_reduce(dummpy_tensor.cuda() if torch.cuda.is_available() else dummpy_tensor)",
