@@ -19,7 +19,7 @@ LABEL_KEYS = ("targets", "answers")
 TEXT_KEYS = ("text", "text_len", "tokens", "input_ids", "input_mask", "segment_ids", "lm_label_ids")
 PICTURE_PREFIX = "image"
 # What a stock data set takes for a label without a complaint.
-NEUTRAL_LABELS = {"genres": [], "gold_label": "neutral"}
+NEUTRAL_LABELS = {"genres": ["<unk>"], "gold_label": "neutral"}
 
 
 class DatasetView(Dataset[Any]):

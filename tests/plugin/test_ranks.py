@@ -106,7 +106,8 @@ def odd_memes(memes, tmp_path_factory):
 def test_the_metrics_of_two_ranks_are_those_of_one_process(odd_memes, tmp_path):
     trained = run_ranks(
         *(1, odd_memes, tmp_path / "train", "refnet_mmbt", "hateful_memes"),
-        *(*COMMON, "training.max_updates=2", "training.batch_size=12"),
+        *(*COMMON, "training.max_updates=2", "training.evaluation_interval=2"),
+        "training.batch_size=12",
     )
     values = []
     for ranks in (1, 2):

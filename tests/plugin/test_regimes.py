@@ -6,6 +6,7 @@ import json
 import random
 import re
 import shutil
+import sys
 from itertools import islice
 
 import pytest
@@ -13,6 +14,7 @@ import torch
 from omegaconf import open_dict
 
 from refnet_mmf.plugin.train_loader import UNLABELLED
+from tests.plugin.conftest import PROJECTS, SHORT, run_process
 
 BATCH = ("training.batch_size=8", "training.num_workers=0", "training.seed=3")
 
@@ -220,6 +222,33 @@ class TestPretraining:
         for name, weights in first.model("best.ckpt").items():
             if not name.endswith("running_mean"):
                 torch.testing.assert_close(second.model()[name], weights, msg=name)
+
+    @pytest.mark.parametrize(
+        ("fixture", "data_set", "model", "label"),
+        [
+            ("movies", "mmimdb", "refnet_gmu", "genres"),
+            ("entailment", "visual_entailment", "refnet_concat", "gold_label"),
+        ],
+    )
+    def test_data_sets_that_die_without_labels_do_not(
+        self, request, tmp_path, fixture, data_set, model, label
+    ):
+        data = tmp_path / "data"
+        shutil.copytree(request.getfixturevalue(fixture), data)
+        for file in (data / f"datasets/{data_set}/defaults/annotations").glob("*.jsonl"):
+            rows = [json.loads(line) for line in file.read_text().splitlines()]
+            assert all(row.pop(label) for row in rows)
+            file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        project = PROJECTS / data_set / "configs" / model.removeprefix("refnet_")
+        command = [sys.executable, "-m", "refnet_mmf.cli", "run"]
+        options = [
+            *(f"config={project}/refnet_mini.yaml", f"model={model}", f"dataset={data_set}"),
+            *(f"env.data_dir={data}", f"env.save_dir={tmp_path / 'run'}", "refnet.stage=pretrain"),
+            *SHORT,
+        ]
+        result = run_process([*command, *options], tmp_path / "run")
+        assert result.code == 0, result.output
+        assert result.progress[-1].values["test/total_loss"] > 0
 
     def test_labels_are_not_read(self, trainer, changed_memes):
         data = changed_memes(lambda row: {**row, "label": "not a label"}, ("train", "dev"))
