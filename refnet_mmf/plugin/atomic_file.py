@@ -28,6 +28,12 @@ def save_atomically(content: Any, *paths: Path) -> None:
             _link_or_copy(first, temporary)
 
 
+def write_atomically(text: str, path: Path) -> None:
+    """Write a text file, whole or not at all."""
+    with _in_place_of(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def _in_place_of(path: Path) -> Iterator[Path]:
     """Give the path of a file to write, which then takes the place of ``path``."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from refnet_mmf.core.messages import nearest
 from refnet_mmf.core.sample_choice import choose_fraction
+from refnet_mmf.plugin.atomic_file import write_atomically
 from refnet_mmf.plugin.dataset_rows import sample_ids, strata
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.regime import LabelSettings
@@ -46,8 +47,7 @@ def read_ids(file: Path) -> list[str]:
 
 def write_ids(ids: Sequence[str], file: Path) -> None:
     """Write ids to a file that :func:`read_ids` reads."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(f"{name}\n" for name in ids), encoding="utf-8")
+    write_atomically("".join(f"{name}\n" for name in ids), file)
 
 
 def _positions(chosen: Sequence[str], ids: Sequence[str], file: str) -> list[int]:

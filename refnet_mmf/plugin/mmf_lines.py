@@ -6,7 +6,7 @@ Nothing else in the package asks which line it runs on.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -104,8 +104,11 @@ class TrainerParts(StockTrainer):
     def before_callbacks(self) -> None:
         """Is called when data, model and optimizer are there, before a checkpoint is loaded."""
 
-    def after_validation(self) -> None:
-        """Is called on all ranks after each validation of a training run, before its result."""
+    def after_evaluation(self, split: str, values: Mapping[str, Any]) -> None:
+        """Is called on all ranks after each evaluation of a split, with what was computed there.
+
+        In training, that is before anything is done about it.
+        """
 
     def after_update(self) -> None:
         """Is called on all ranks when all that belongs to an update is done, validation too."""
@@ -204,10 +207,9 @@ if LINE == "main":
 
         def evaluation_loop(self, dataset_type: str, *args: Any, **kwargs: Any) -> Any:
             """Evaluate a split."""
-            result = super().evaluation_loop(dataset_type, *args, **kwargs)
-            if dataset_type == "val":
-                self.after_validation()
-            return result
+            report, meter = super().evaluation_loop(dataset_type, *args, **kwargs)
+            self.after_evaluation(dataset_type, _means(meter))
+            return report, meter
 
         def log_checkpoint(self, path: str) -> None:
             """Hand a checkpoint to Weights & Biases where that is on."""
@@ -332,10 +334,9 @@ else:
 
         def evaluate(self, loader: Any, *args: Any, **kwargs: Any) -> Any:
             """Evaluate a split."""
-            result = super().evaluate(loader, *args, **kwargs)
-            if loader is self.val_loader:
-                self.after_validation()
-            return result
+            report, meter = super().evaluate(loader, *args, **kwargs)
+            self.after_evaluation(report.dataset_type, _means(meter))
+            return report, meter
 
         def _try_snapshot(self) -> None:
             """Leave it to the trainer when a checkpoint is due: after the validation."""
@@ -388,6 +389,11 @@ else:
 
 LineTrainer: Any = _MainTrainer if LINE == "main" else _PypiTrainer
 """The trainer of the line that is installed."""
+
+
+def _means(meter: Any) -> dict[str, Any]:
+    """Return what a meter has measured, by its key."""
+    return {key: value.global_avg for key, value in meter.meters.items()}
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from which a run goes on as if it had never been stopped.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import warnings
@@ -21,6 +22,7 @@ from omegaconf import open_dict
 
 from refnet_mmf.core.global_batch import gather_objects, rank, world_size
 from refnet_mmf.plugin import mmf_lines
+from refnet_mmf.plugin.atomic_file import write_atomically
 from refnet_mmf.plugin.dataset_rows import sample_ids
 from refnet_mmf.plugin.dataset_views import exchange_samples, remove_labels
 from refnet_mmf.plugin.errors import RefnetError
@@ -38,6 +40,8 @@ from refnet_mmf.plugin.trainer_checks import (
 from refnet_mmf.plugin.training_checkpoint import RUN_STATE, TrainingCheckpoint
 
 LABELLED_IDS = "labelled_ids.txt"
+EVALUATIONS = "evaluations.json"
+"""What the last evaluation of each split has come to, in a run's folder, with all digits."""
 
 logger = logging.getLogger("mmf.train.refnet")
 
@@ -62,6 +66,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         self.train_loader_of_ours: TrainLoader | None = None
         self.validated_update = -1
         self.random_states: list[dict[str, Any]] = []
+        self.evaluations: dict[str, dict[str, float]] = {}
 
     def load_datasets(self) -> None:
         """Load the splits by the stock builders, and see them as the regime asks for."""
@@ -110,10 +115,18 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         super().parallelize_model()
         self.early_stopping.checkpoint = _SavesAlone(self.checkpoint)
 
-    def after_validation(self) -> None:
-        """Note what a checkpoint of now would have to hold."""
-        self.validated_update = self.num_updates
-        self._note_random_states()
+    def after_evaluation(self, split: str, values: Mapping[str, Any]) -> None:
+        """Keep the values; of a validation, note what a checkpoint of now would have to hold."""
+        if rank() == 0:
+            self.evaluations[split] = {
+                "update": self.num_updates,
+                **{key: float(value) for key, value in values.items()},
+            }
+            file = Path(get_mmf_env(key="save_dir"), EVALUATIONS)
+            write_atomically(json.dumps(self.evaluations, indent=2) + "\n", file)
+        if split == "val":
+            self.validated_update = self.num_updates
+            self._note_random_states()
 
     def validated(self) -> bool:
         """Tell whether the last update has been validated."""
