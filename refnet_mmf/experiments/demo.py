@@ -99,6 +99,8 @@ def train(runs: Sequence[Run]) -> dict[str, float]:
         ]
 
         def follow(bar: Any, run: Run) -> float:
+            run.log.unlink(missing_ok=True)
+
             def show(update: int, updates: int) -> None:
                 bar.total = updates
                 bar.update(update - bar.n)

@@ -57,13 +57,19 @@ class RunFailed(RuntimeError):  # noqa: N818
     """A run ended with an error; the message shows its last lines."""
 
 
-def execute(run: Run, on_progress: Callable[[int, int], None], threads: int = 1) -> float:
+def execute(
+    run: Run,
+    on_progress: Callable[[int, int], None],
+    threads: int = 1,
+    gpu: int | None = None,
+) -> float:
     """Run it to its end.
 
     Args:
-        run: what to run; its folder is made.
+        run: what to run; its folder is made. The log of an earlier part is kept.
         on_progress: called now and then with the updates done and the updates in all.
         threads: how many threads it may compute with.
+        gpu: the one that it sees; None: what this process sees.
 
     Returns:
         Seconds that it took.
@@ -73,13 +79,13 @@ def execute(run: Run, on_progress: Callable[[int, int], None], threads: int = 1)
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    with run.log.open("wb") as log:
+    with run.log.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "mmf_cli.run", *run.arguments],
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=_environment(threads),
+            env=_environment(threads, gpu),
         )
         try:
             while process.poll() is None:
@@ -100,5 +106,7 @@ def execute(run: Run, on_progress: Callable[[int, int], None], threads: int = 1)
     return time.monotonic() - start
 
 
-def _environment(threads: int) -> Mapping[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+def _environment(threads: int, gpu: int | None) -> Mapping[str, str]:
+    pinned = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+    device = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": str(gpu)}
+    return {**os.environ, **pinned, **device}

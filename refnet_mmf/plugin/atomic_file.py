@@ -19,10 +19,9 @@ def save_atomically(content: Any, *paths: Path) -> None:
     file where the file system has such.
     """
     first, *others = paths
-    with _in_place_of(first) as temporary, temporary.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
+    with _in_place_of(first) as temporary:
+        torch.save(content, temporary)
+        _bring_to_disk(temporary)
     for path in others:
         with _in_place_of(path) as temporary:
             _link_or_copy(first, temporary)
@@ -32,6 +31,7 @@ def write_atomically(text: str, path: Path) -> None:
     """Write a text file, whole or not at all."""
     with _in_place_of(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+        _bring_to_disk(temporary)
 
 
 @contextmanager
@@ -46,6 +46,11 @@ def _in_place_of(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _bring_to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _link_or_copy(source: Path, path: Path) -> None:

@@ -1,0 +1,134 @@
+"""What a run's folder says of the run: with what it was made, and what it has come to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from refnet_mmf import __version__
+from refnet_mmf.experiments.mmf_run import Run
+from refnet_mmf.plugin.atomic_file import write_atomically
+
+STARTED, FINISHED = "run.json", "result.json"
+EVALUATIONS = "evaluations.json"
+PACKAGES = ("mmf", "torch", "transformers")
+
+
+class RunFolderError(ValueError):
+    """A run's folder that is another run's, or that can't be read; one line."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished run has come to.
+
+    Attributes:
+        seconds: of all its parts together.
+        values: by split, what the last evaluation measured, by MMF's key.
+    """
+
+    seconds: float
+    values: Mapping[str, Mapping[str, float]]
+
+    def value(self, split: str, data_set: str, metric: str) -> float:
+        """Return a metric of a split.
+
+        Raises:
+            RunFolderError: the run has not measured it.
+        """
+        try:
+            return self.values[split][f"{split}/{data_set}/{metric}"]
+        except KeyError:
+            raise RunFolderError(
+                f"no value {split}/{data_set}/{metric}; "
+                f"there: {', '.join(self.values.get(split, {})) or 'none'}"
+            ) from None
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    found = {"refnet_mmf": __version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "none"
+    return found
+
+
+def start(run: Run) -> float:
+    """Claim a run's folder, new or cut off in the middle.
+
+    Returns:
+        Seconds that the run has taken up to now.
+
+    Raises:
+        RunFolderError: the folder holds another run, or one of other versions.
+    """
+    known = _read(run.folder / STARTED)
+    mine = {"command": run.command, "versions": versions()}
+    if known is not None:
+        for key, value in mine.items():
+            if known.get(key) != value:
+                raise RunFolderError(
+                    f"{run.folder}: holds a run with another {key.removesuffix('s')} "
+                    f"({known.get(key)}, now {value}); remove it, or choose another --out"
+                )
+    write_json({**mine, "seconds": 0.0, **(known or {})}, run.folder / STARTED)
+    return float((known or {}).get("seconds", 0.0))
+
+
+def note_seconds(run: Run, seconds: float) -> None:
+    """Keep how long a run has taken up to now."""
+    known = _read(run.folder / STARTED) or {}
+    write_json({**known, "seconds": seconds}, run.folder / STARTED)
+
+
+def finish(run: Run, seconds: float) -> Result:
+    """Write down what a run has come to.
+
+    Raises:
+        RunFolderError: it has evaluated nothing.
+    """
+    values = _read(run.folder / EVALUATIONS)
+    if not values:
+        raise RunFolderError(f"{run.folder}: the run has evaluated nothing")
+    write_json(
+        {**(_read(run.folder / STARTED) or {}), "seconds": seconds, "values": values},
+        run.folder / FINISHED,
+    )
+    return Result(seconds, values)
+
+
+def result_of(run: Run) -> Result | None:
+    """Return what a run has come to; None: it is not finished.
+
+    Raises:
+        RunFolderError: the folder holds another run, or one of other versions.
+    """
+    found = _read(run.folder / FINISHED)
+    if found is None:
+        return None
+    start(run)
+    return Result(float(found["seconds"]), found["values"])
+
+
+def write_json(content: Any, path: Path) -> None:
+    """Write a file, whole or not at all."""
+    write_atomically(json.dumps(content, indent=2) + "\n", path)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunFolderError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise RunFolderError(f"{path}: expected an object, found a {type(content).__name__}")
+    return content

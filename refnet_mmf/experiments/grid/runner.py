@@ -1,0 +1,117 @@
+"""Runs the jobs of a grid: what is finished is skipped, what was cut off goes on from there."""
+
+from __future__ import annotations
+
+import os
+import queue
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from tqdm import tqdm
+
+from refnet_mmf.experiments.grid import run_folder
+from refnet_mmf.experiments.grid.cell import Job
+from refnet_mmf.experiments.grid.run_folder import Result, RunFolderError
+from refnet_mmf.experiments.mmf_run import RunFailed, execute
+
+Bar: TypeAlias = "tqdm[Any]"
+SECONDS_BETWEEN_NOTES = 10.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a grid has come to.
+
+    Attributes:
+        results: of the jobs that are finished.
+        failures: of those that are not, in the words of what went wrong.
+    """
+
+    results: dict[Job, Result] = field(default_factory=dict)
+    failures: dict[Job, str] = field(default_factory=dict)
+
+
+def finished(jobs: Sequence[Job]) -> Outcome:
+    """Return what is there of ``jobs`` without running any."""
+    outcome = Outcome()
+    for job in jobs:
+        try:
+            result = run_folder.result_of(job.run)
+        except RunFolderError as error:
+            outcome.failures[job] = str(error)
+        else:
+            if result is not None:
+                outcome.results[job] = result
+    return outcome
+
+
+def run_all(jobs: Sequence[Job], workers: int, gpus: Sequence[int] = ()) -> Outcome:
+    """Run what is not finished, ``workers`` at a time; a job that fails does not stop the others.
+
+    Args:
+        jobs: the grid.
+        workers: how many at a time; each computes with its share of the processors.
+        gpus: where there are any, each worker takes one, in turn.
+    """
+    outcome = finished(jobs)
+    to_do = [job for job in jobs if job not in outcome.results and job not in outcome.failures]
+    places: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    for number in range(workers):
+        places.put(gpus[number % len(gpus)] if gpus else None)
+    threads = max((os.cpu_count() or 1) // workers, 1)
+    with _bar(len(jobs), len(outcome.results)) as bar, ThreadPoolExecutor(workers) as pool:
+
+        def work(job: Job) -> tuple[Job, Result | str]:
+            gpu = places.get()
+            try:
+                return job, run_job(job, bar, threads, gpu)
+            except (RunFailed, RunFolderError, OSError) as error:
+                bar.write(str(error))
+                return job, str(error)
+            finally:
+                places.put(gpu)
+
+        for job, result in pool.map(work, to_do):
+            if isinstance(result, Result):
+                outcome.results[job] = result
+            else:
+                outcome.failures[job] = result
+    return outcome
+
+
+def run_job(job: Job, bar: Bar | None = None, threads: int = 1, gpu: int | None = None) -> Result:
+    """Run a job to its end, from where it was cut off.
+
+    Raises:
+        RunFailed: the run ended with an error.
+        RunFolderError: its folder holds another run.
+    """
+    before = run_folder.start(job.run)
+    begun = noted = time.monotonic()
+    shown = 0.0
+
+    def show(update: int, updates: int) -> None:
+        nonlocal shown, noted
+        if time.monotonic() - noted > SECONDS_BETWEEN_NOTES:
+            noted = time.monotonic()
+            run_folder.note_seconds(job.run, before + noted - begun)
+        if bar is not None and updates:
+            bar.update(min(update / updates, 1.0) - shown)
+            shown = min(update / updates, 1.0)
+
+    seconds = before + execute(job.run, show, threads, gpu)
+    result = run_folder.finish(job.run, seconds)
+    show(1, 1)
+    return result
+
+
+@contextmanager
+def _bar(total: int, done: int) -> Iterator[Bar]:
+    """Show how many runs are done, in parts of a run, and the time that is left."""
+    layout = "{desc}: {n:.1f}/{total} |{bar}| {elapsed}, {remaining} left"
+    with tqdm(total=total, initial=done, desc="runs", bar_format=layout) as bar:
+        yield bar

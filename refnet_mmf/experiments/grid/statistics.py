@@ -1,0 +1,99 @@
+"""Means over seeds, and how sure a difference between two methods is: paired over seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Values over seeds.
+
+    Attributes:
+        mean: their mean.
+        std: their standard deviation (of the sample); NaN for one value.
+        count: how many there are.
+    """
+
+    mean: float
+    std: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A method against its baseline, seed by seed.
+
+    Attributes:
+        difference: mean of the differences.
+        low: lower end of the 95 % confidence interval of that mean (Student's t).
+        high: its upper end.
+        p: of the two-sided paired t-test.
+        effect_size: Cohen's d of paired values: mean over standard deviation of the differences.
+        count: how many pairs there are.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    effect_size: float
+    count: int
+
+
+def summarize(values: Sequence[float]) -> Summary:
+    """Return mean and standard deviation of ``values``; NaN where there are too few."""
+    array = np.asarray(values, dtype=float)
+    mean = float(array.mean()) if len(array) else math.nan
+    return Summary(mean, float(array.std(ddof=1)) if len(array) > 1 else math.nan, len(array))
+
+
+def compare(values: Sequence[float], baseline: Sequence[float]) -> Comparison:
+    """Compare values with those of the baseline with the same seeds, in the same order.
+
+    With fewer than two pairs nothing but the difference is known. Where all differences are the
+    same, there is no spread to judge them by: p is 1 if they are 0, and 0 otherwise.
+
+    Raises:
+        ValueError: there are not equally many.
+    """
+    if len(values) != len(baseline):
+        raise ValueError(f"compare: {len(values)} values, {len(baseline)} of the baseline")
+    differences = np.asarray(values, dtype=float) - np.asarray(baseline, dtype=float)
+    count = len(differences)
+    if count == 0:
+        return _nothing_known(math.nan, 0)
+    mean = float(differences.mean())
+    if count == 1:
+        return _nothing_known(mean, 1)
+    spread = float(differences.std(ddof=1))
+    if spread == 0:
+        return Comparison(
+            mean,
+            mean,
+            mean,
+            float(mean == 0),
+            math.copysign(math.inf, mean) if mean else 0.0,
+            count,
+        )
+    tested = stats.ttest_1samp(differences, 0.0)
+    interval = tested.confidence_interval(CONFIDENCE)
+    return Comparison(
+        mean,
+        float(interval.low),
+        float(interval.high),
+        float(tested.pvalue),
+        mean / spread,
+        count,
+    )
+
+
+def _nothing_known(difference: float, count: int) -> Comparison:
+    return Comparison(difference, math.nan, math.nan, math.nan, math.nan, count)

@@ -1,0 +1,168 @@
+"""Tables of scores: methods by metrics, over seeds, with the paper's values beside ours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from refnet_mmf.experiments.grid.cell import Cell, Job
+from refnet_mmf.experiments.grid.run_folder import Result
+from refnet_mmf.experiments.grid.statistics import Comparison, Summary, compare, summarize
+from refnet_mmf.experiments.page import Table
+
+Paper = Mapping[str, tuple[float, float | None]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric of a split.
+
+    Attributes:
+        title: its heading.
+        data_set: MMF's key of the data set.
+        split: ``val`` or ``test``.
+        metric: its name in MMF's registry.
+    """
+
+    title: str
+    data_set: str
+    split: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method.
+
+    Attributes:
+        title: its heading.
+        cells: its experiment on each data set.
+        baseline: title of the row that it is compared with; empty: it is one.
+        paper: mean and standard deviation (None: not given) in the paper, by a column's title.
+    """
+
+    title: str
+    cells: Mapping[str, Cell]
+    baseline: str = ""
+    paper: Paper = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """A table of the paper.
+
+    Attributes:
+        name: as in ``refnet table NAME``.
+        title: what it shows.
+        columns: the metrics.
+        rows: the methods.
+        notes: what a reader has to know of the paper's values or of ours.
+    """
+
+    name: str
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    notes: Sequence[str] = ()
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All experiments, each once."""
+        return list(dict.fromkeys(cell for row in self.rows for cell in row.cells.values()))
+
+    def row(self, title: str) -> Row:
+        """Return the row of this title."""
+        return next(row for row in self.rows if row.title == title)
+
+
+Scores = dict[tuple[int, int], float]
+"""A metric in per cent, by data seed and seed."""
+
+
+def scores(results: Mapping[Job, Result], cell: Cell, column: Column) -> Scores:
+    """Return a cell's values of a column, as far as its jobs are finished."""
+    return {
+        (job.data_seed, job.seed): 100 * result.value(column.split, column.data_set, column.metric)
+        for job, result in results.items()
+        if job.cell == cell
+    }
+
+
+def score_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
+    """Return means and standard deviations over seeds, and the paper's values beside them."""
+    header = ["model"]
+    for column in table.columns:
+        header += [column.title, "paper"]
+    rows = []
+    for row in table.rows:
+        cells = [row.title]
+        for column in table.columns:
+            cell = row.cells.get(column.data_set)
+            own = scores(results, cell, column) if cell is not None else {}
+            cells += [spell(summarize(list(own.values()))), spell_paper(row.paper, column.title)]
+        rows.append(cells)
+    return Table(f"Table {table.name}. {table.title}, per cent", header, rows)
+
+
+def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
+    """Return each method's difference to its baseline, paired over seeds."""
+    rows = []
+    for row in table.rows:
+        if not row.baseline:
+            continue
+        baseline = table.row(row.baseline)
+        for column in table.columns:
+            if column.data_set not in row.cells:
+                continue
+            own = scores(results, row.cells[column.data_set], column)
+            theirs = scores(results, baseline.cells[column.data_set], column)
+            pairs = sorted(own.keys() & theirs.keys())
+            compared = compare([own[p] for p in pairs], [theirs[p] for p in pairs])
+            paper = _paper_difference(row, baseline, column.title)
+            rows.append([row.title, row.baseline, column.title, *spell_comparison(compared), paper])
+    header = ["model", "against", "metric", "difference", "95 % interval", "p", "d", "pairs"]
+    caption = (
+        f"Table {table.name}, differences in points, paired over seeds: {len(rows)} comparisons, "
+        "p of each by itself (two-sided paired t-test), d: mean over standard deviation of the "
+        "differences"
+    )
+    return Table(caption, [*header, "paper's difference"], rows)
+
+
+def spell(summary: Summary) -> str:
+    """Word mean and standard deviation."""
+    if summary.count == 0:
+        return "-"
+    if summary.count == 1:
+        return f"{summary.mean:.2f}"
+    return f"{summary.mean:.2f} ± {summary.std:.2f}"
+
+
+def spell_paper(paper: Paper, title: str) -> str:
+    """Word the paper's value."""
+    if title not in paper:
+        return "-"
+    mean, std = paper[title]
+    return f"{mean:.2f}" if std is None else f"{mean:.2f} ± {std:.2f}"
+
+
+def spell_comparison(compared: Comparison) -> list[str]:
+    """Word a comparison: difference, interval, p, effect size, number of pairs."""
+    if compared.count == 0:
+        return ["-", "-", "-", "-", "0"]
+    if math.isnan(compared.p):
+        return [f"{compared.difference:+.2f}", "-", "-", "-", str(compared.count)]
+    return [
+        f"{compared.difference:+.2f}",
+        f"{compared.low:+.2f} to {compared.high:+.2f}",
+        f"{compared.p:.3f}" if compared.p >= 0.001 else "< 0.001",
+        f"{compared.effect_size:+.2f}",
+        str(compared.count),
+    ]
+
+
+def _paper_difference(row: Row, baseline: Row, title: str) -> str:
+    if title not in row.paper or title not in baseline.paper:
+        return "-"
+    return f"{row.paper[title][0] - baseline.paper[title][0]:+.2f}"
