@@ -37,7 +37,16 @@ MMF = [
     "termcolor",
     "tqdm",
 ]
-EXPERIMENTS = ["jinja2", "matplotlib", "numpy", "pillow", "scikit-learn", "scipy", "tqdm"]
+EXPERIMENTS = [
+    "jinja2",
+    "matplotlib",
+    "numpy",
+    "pillow",
+    "scikit-learn",
+    "scipy",
+    "tabulate",
+    "tqdm",
+]
 TEST = [
     "hypothesis",
     "pytest",
@@ -46,7 +55,7 @@ TEST = [
     "pytest-xdist",
     "pytorch-metric-learning>=2",
 ]
-LINT = ["mypy", "ruff", "types-PyYAML", "types-tqdm"]
+LINT = ["mypy", "ruff", "types-PyYAML", "types-tabulate", "types-tqdm"]
 
 setup(
     name="refnet_mmf",

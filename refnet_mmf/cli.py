@@ -32,6 +32,9 @@ COMMANDS = {
         "refnet_mmf.experiments.data",
         "make, convert and check data sets in the files that MMF reads",
     ),
+    "table": Command(
+        "refnet_mmf.experiments.tables.table_command", "run and write a table of the paper"
+    ),
     "demo": Command(
         "refnet_mmf.experiments.demo", "train MMBT, ReFNet-MMBT and ReFNetMS-MMBT side by side"
     ),

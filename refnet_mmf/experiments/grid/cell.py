@@ -52,6 +52,7 @@ class Cell:
             f"env.data_dir={data_dir}",
             f"training.seed={seed}",
             "checkpoint.resume=True",
+            "checkpoint.max_to_keep=1",
             *self.overrides,
         ]
         return Run(f"{self.name}, seed {seed}", options, folder)

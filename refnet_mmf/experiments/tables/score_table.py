@@ -23,12 +23,19 @@ class Column:
         data_set: MMF's key of the data set.
         split: ``val`` or ``test``.
         metric: its name in MMF's registry.
+        setting: what sets its experiments apart from those of another column of the data set.
     """
 
     title: str
     data_set: str
     split: str
     metric: str
+    setting: str = ""
+
+    @property
+    def key(self) -> str:
+        """Which of a row's experiments it is a column of."""
+        return self.setting or self.data_set
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Row:
 
     Attributes:
         title: its heading.
-        cells: its experiment on each data set.
+        cells: its experiment of each column's key: on each data set, or with each setting.
         baseline: title of the row that it is compared with; empty: it is one.
         paper: mean and standard deviation (None: not given) in the paper, by a column's title.
     """
@@ -98,7 +105,7 @@ def score_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
     for row in table.rows:
         cells = [row.title]
         for column in table.columns:
-            cell = row.cells.get(column.data_set)
+            cell = row.cells.get(column.key)
             own = scores(results, cell, column) if cell is not None else {}
             cells += [spell(summarize(list(own.values()))), spell_paper(row.paper, column.title)]
         rows.append(cells)
@@ -113,10 +120,10 @@ def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
             continue
         baseline = table.row(row.baseline)
         for column in table.columns:
-            if column.data_set not in row.cells:
+            if column.key not in row.cells:
                 continue
-            own = scores(results, row.cells[column.data_set], column)
-            theirs = scores(results, baseline.cells[column.data_set], column)
+            own = scores(results, row.cells[column.key], column)
+            theirs = scores(results, baseline.cells[column.key], column)
             pairs = sorted(own.keys() & theirs.keys())
             compared = compare([own[p] for p in pairs], [theirs[p] for p in pairs])
             paper = _paper_difference(row, baseline, column.title)

@@ -1,0 +1,150 @@
+"""The options that all commands on a grid of runs share, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from refnet_mmf.core.messages import unknown
+from refnet_mmf.experiments.grid.cell import Cell, Job, Scale, jobs_of
+from refnet_mmf.experiments.miniature import command as make_command
+
+
+class GridError(ValueError):
+    """Something that the user can mend; one line."""
+
+
+@dataclass(frozen=True)
+class GridOptions:
+    """How a grid is run.
+
+    Attributes:
+        out: the folder of data, runs and results.
+        scale: ``mini`` or ``paper``.
+        seeds: of the training.
+        data_seeds: of the miniature data.
+        data_dir: MMF's ``env.data_dir`` with the real data, for the paper's scale.
+        workers: how many runs at a time.
+        only: substrings, one of which a cell's name must hold; none: all cells.
+        dry_run: print the commands and run nothing.
+    """
+
+    out: Path
+    scale: Scale
+    seeds: tuple[int, ...]
+    data_seeds: tuple[int, ...]
+    data_dir: Path | None
+    workers: int
+    only: tuple[str, ...]
+    dry_run: bool
+
+    @property
+    def notice(self) -> str:
+        """What has to be said wherever a number is shown."""
+        if self.scale == "paper":
+            return f"Data: {self.data_dir}."
+        return (
+            "MINIATURE data, drawn and written by a program, in the files of the real data set: "
+            "no number here says anything about the real one."
+        )
+
+
+def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "--out", type=Path, default=Path("results"), help="folder of data, runs, tables (results)"
+    )
+    parser.add_argument(
+        "--scale", default="mini", help="mini: miniature data (the default); paper: real data"
+    )
+    parser.add_argument("--seeds", default="3", help="how many (3), or which: 0,1,5")
+    parser.add_argument("--data-seeds", default="1", help="of the miniature data; as --seeds (1)")
+    parser.add_argument("--data-dir", type=Path, help="MMF's env.data_dir, for --scale paper")
+    parser.add_argument("--workers", type=int, default=0, help="runs at a time (one a processor)")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="WORD", help="cells whose name holds WORD"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the commands, run nothing")
+
+
+def read_grid_options(args: argparse.Namespace) -> GridOptions:
+    """Check the options.
+
+    Raises:
+        GridError: one line for the first thing that is wrong.
+    """
+    if args.scale not in ("mini", "paper"):
+        raise GridError(unknown("--scale", "scale", args.scale, ("mini", "paper")))
+    if args.scale == "paper" and args.data_dir is None:
+        raise GridError("--data-dir: is missing; --scale paper needs the folder of the real data")
+    if args.data_dir is not None and not args.data_dir.is_dir():
+        raise GridError(f"--data-dir: no such folder: {args.data_dir}")
+    if args.workers < 0:
+        raise GridError(f"--workers: expected a number above 0, got {args.workers}")
+    data_seeds = (0,) if args.scale == "paper" else _numbers("--data-seeds", args.data_seeds)
+    return GridOptions(
+        args.out.resolve(),
+        cast(Scale, args.scale),
+        _numbers("--seeds", args.seeds),
+        data_seeds,
+        None if args.data_dir is None else args.data_dir.resolve(),
+        args.workers or os.cpu_count() or 1,
+        tuple(args.only),
+        args.dry_run,
+    )
+
+
+def jobs_for(cells: Sequence[Cell], options: GridOptions) -> list[Job]:
+    """Return the jobs of the cells that ``--only`` leaves; miniature data is made where it lacks.
+
+    Raises:
+        GridError: ``--only`` leaves none, or the data can't be made.
+    """
+    chosen = [
+        cell for cell in cells if not options.only or any(w in cell.name for w in options.only)
+    ]
+    if not chosen:
+        raise GridError(
+            unknown(
+                "--only",
+                "part of a cell's name",
+                ", ".join(options.only),
+                [cell.name for cell in cells],
+            )
+        )
+    data_dirs = {}
+    for data_set in dict.fromkeys(cell.data_set for cell in chosen):
+        for seed in options.data_seeds:
+            if options.data_dir is not None:
+                data_dirs[data_set, seed] = options.data_dir
+                continue
+            folder = options.out / "data" / f"{data_set}-{seed}"
+            if not options.dry_run:
+                _make_data(data_set, seed, folder)
+            data_dirs[data_set, seed] = folder
+    return jobs_of(chosen, options.scale, data_dirs, options.seeds, options.out / "runs")
+
+
+def _make_data(data_set: str, seed: int, folder: Path) -> None:
+    parser = argparse.ArgumentParser()
+    make_command.add_arguments(parser)
+    options = [data_set, "--size", "mini", "--out", str(folder), "--seed", str(seed)]
+    if make_command.run(parser.parse_args(options)) != 0:
+        raise GridError(f"the miniature {data_set} could not be made in {folder}")
+
+
+def _numbers(place: str, text: str) -> tuple[int, ...]:
+    """Read ``3`` as three numbers from 0, and ``0,4`` as these two."""
+    parts = text.split(",")
+    if not all(part.strip().isdigit() for part in parts):
+        raise GridError(f"{place}: expected a number, or several as in 0,1,5, got {text!r}")
+    numbers = [int(part) for part in parts]
+    if len(numbers) == 1 and "," not in text:
+        if numbers[0] < 1:
+            raise GridError(f"{place}: expected at least one, got {text!r}")
+        return tuple(range(numbers[0]))
+    return tuple(dict.fromkeys(numbers))

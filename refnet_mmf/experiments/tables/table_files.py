@@ -1,0 +1,63 @@
+"""Tables written down: Markdown, LaTeX and CSV of the same cells."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from tabulate import tabulate
+
+from refnet_mmf.experiments.page import Table
+from refnet_mmf.plugin.atomic_file import write_atomically
+
+
+def as_markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
+    """Return tables and notes as Markdown."""
+    parts = []
+    for table in tables:
+        cells = tabulate(table.rows, table.header, tablefmt="github", disable_numparse=True)
+        parts += [f"**{table.caption}**", cells]
+    return "\n\n".join([*parts, *(f"* {note}" for note in notes)]) + "\n"
+
+
+def as_latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
+    """Return tables and notes as LaTeX (booktabs)."""
+    parts = []
+    for table in tables:
+        cells = tabulate(table.rows, table.header, tablefmt="latex_booktabs", disable_numparse=True)
+        caption = _escape(table.caption)
+        parts.append(f"\\begin{{table}}\n\\caption{{{caption}}}\n{cells}\n\\end{{table}}")
+    return "\n\n".join([*parts, *(f"% {note}" for note in notes)]) + "\n"
+
+
+def as_csv(table: Table) -> str:
+    """Return a table as CSV, its header first."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(table.header)
+    writer.writerows(table.rows)
+    return buffer.getvalue()
+
+
+def write_tables(
+    tables: Sequence[Table], notes: Sequence[str], folder: Path, name: str
+) -> list[Path]:
+    """Write ``NAME.md``, ``NAME.tex``, and one CSV a table; return their paths."""
+    contents = {
+        folder / f"{name}.md": as_markdown(tables, notes),
+        folder / f"{name}.tex": as_latex(tables, notes),
+    }
+    for number, table in enumerate(tables):
+        suffix = "" if number == 0 else f"_{number + 1}"
+        contents[folder / f"{name}{suffix}.csv"] = as_csv(table)
+    for path, text in contents.items():
+        write_atomically(text, path)
+    return list(contents)
+
+
+def _escape(text: str) -> str:
+    for character in "&%$#_{}":
+        text = text.replace(character, f"\\{character}")
+    return text
