@@ -44,7 +44,7 @@ class Cell:
 
     def run(self, scale: Scale, data_dir: Path, seed: int, folder: Path) -> Run:
         """Return the run of one seed, which writes into ``folder`` and goes on where it was cut."""
-        options = [
+        options = (
             f"config={self.config(scale)}",
             f"model=refnet_{self.model}",
             f"dataset={self.data_set}",
@@ -54,7 +54,7 @@ class Cell:
             "checkpoint.resume=True",
             "checkpoint.max_to_keep=1",
             *self.overrides,
-        ]
+        )
         return Run(f"{self.name}, seed {seed}", options, folder)
 
 

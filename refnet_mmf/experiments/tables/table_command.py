@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         name = args.name.lower()
         if name not in TABLES:
-            raise GridError(unknown("refnet table", "table", args.name, TABLES))
+            raise GridError(unknown("TABLE", "table", args.name, TABLES))
         options = read_grid_options(args)
         table = TABLES[name]()
         jobs = jobs_for(table.cells, options)

@@ -1,0 +1,160 @@
+"""Grids of real runs on tiny data: what is finished is kept, what was cut goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
+
+from refnet_mmf.experiments.grid import run_folder
+from refnet_mmf.experiments.grid.cell import Cell, jobs_of
+from refnet_mmf.experiments.grid.run_folder import RunFolderError
+from refnet_mmf.experiments.grid.runner import finished, run_all
+
+pytestmark = pytest.mark.mmf
+SHORT = (
+    *("training.max_updates=6", "training.batch_size=16", "training.evaluation_interval=3"),
+    *("training.checkpoint_interval=2", "scheduler.params.num_warmup_steps=1"),
+    "training.log_interval=1",
+)
+CELL = Cell("hateful_memes", "mmbt", "refnet", SHORT)
+BROKEN = Cell("hateful_memes", "mmbt", "refnet", (*SHORT, "training.batch_size=0"), "broken")
+
+
+@pytest.fixture
+def jobs(memes, tmp_path):
+    def make(*cells, seeds=(0,), out=None):
+        return jobs_of(cells, "mini", {("hateful_memes", 0): memes}, seeds, out or tmp_path)
+
+    return make
+
+
+def value(result):
+    return result.value("test", "hateful_memes", "refnet_roc_auc")
+
+
+def test_a_grid_is_run_once_and_a_failure_does_not_stop_the_rest(jobs, capfd):
+    grid = jobs(BROKEN, CELL, CELL)
+    assert len(grid) == 2
+    outcome = run_all(grid, workers=2)
+    (done,) = outcome.results
+    (failed,) = outcome.failures
+    assert done.cell == CELL
+    assert failed.cell == BROKEN
+    assert "the last lines of" in outcome.failures[failed]
+    assert "the last lines of" in capfd.readouterr().out
+    log = done.run.log.read_bytes()
+    again = run_all([done], workers=1)
+    assert again.results == outcome.results == finished([done]).results
+    assert done.run.log.read_bytes() == log
+
+
+def test_a_run_by_hand_from_the_command_gives_the_number(jobs, tmp_path):
+    (job,) = jobs(CELL)
+    result = run_all([job], workers=1).results[job]
+    other = tmp_path / "by_hand"
+    words = [word for word in shlex.split(job.run.command) if not word.startswith("env.save_dir")]
+    command = [sys.executable, "-m", "mmf_cli.run", *words[1:], f"env.save_dir={other}"]
+    subprocess.run(command, check=True, capture_output=True)
+    by_hand = json.loads((other / "evaluations.json").read_text())
+    assert by_hand["test"]["test/hateful_memes/refnet_roc_auc"] == value(result)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from refnet_mmf.experiments.grid.cell import Cell, jobs_of
+from refnet_mmf.experiments.grid.runner import run_all
+cell = Cell("hateful_memes", "mmbt", "refnet", {options!r})
+jobs = jobs_of([cell], "mini", {{("hateful_memes", 0): Path({data!r})}}, (0,), Path({out!r}))
+run_all(jobs, workers=1)
+"""
+
+
+def test_a_grid_that_is_killed_goes_on_where_it_was(jobs, memes, tmp_path):
+    (whole,) = jobs(CELL, out=tmp_path / "whole")
+    expected = run_all([whole], workers=1).results[whole]
+    out = tmp_path / "cut"
+    (job,) = jobs(CELL, out=out)
+    code = KILLED.format(options=SHORT, data=str(memes), out=str(out))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not list(job.run.folder.glob("current.ckpt")):
+        time.sleep(0.05)
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not finished([job]).results
+    result = run_all([job], workers=1).results[job]
+    assert result.values == expected.values
+
+
+class TestRunFolder:
+    """What a folder says is whole, and of this run."""
+
+    def test_another_version_is_refused_in_one_line(self, jobs):
+        (job,) = jobs(CELL)
+        run_folder.start(job.run)
+        file = job.run.folder / "run.json"
+        content = json.loads(file.read_text())
+        content["versions"]["refnet_mmf"] = "0.0.1"
+        file.write_text(json.dumps(content))
+        outcome = run_all([job], workers=1)
+        (line,) = outcome.failures.values()
+        assert "holds a run with another version" in line
+        assert "\n" not in line
+        assert json.loads(file.read_text()) == content
+
+    def test_another_command_is_refused(self, jobs):
+        (job,) = jobs(CELL)
+        run_folder.start(job.run)
+        (other,) = jobs(Cell("hateful_memes", "mmbt", "refnet", ("training.max_updates=7",)))
+        with pytest.raises(RunFolderError, match="holds a run with another command"):
+            run_folder.start(other.run)
+
+    @pytest.mark.parametrize("content", ["", '{"seconds": 1.0, "val', "[1]"])
+    def test_a_result_that_is_cut_off_is_not_read(self, jobs, content):
+        (job,) = jobs(CELL)
+        job.run.folder.mkdir(parents=True)
+        (job.run.folder / "result.json").write_text(content)
+        outcome = finished([job])
+        assert not outcome.results
+        assert "result.json: " in outcome.failures[job]
+
+    def test_a_full_disk_leaves_no_result(self, jobs):
+        (job,) = jobs(CELL)
+        run_folder.start(job.run)
+        values = {"test": {f"test/x/{number}": 0.5 for number in range(2000)}}
+        (job.run.folder / "evaluations.json").write_text(json.dumps(values))
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                run_folder.finish(job.run, 1.0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, previous)
+        assert not finished([job]).results
+        assert not list(job.run.folder.glob(".*unfinished"))
+
+    def test_a_run_that_measured_something_else_says_what(self, jobs):
+        (job,) = jobs(CELL)
+        run_folder.start(job.run)
+        (job.run.folder / "evaluations.json").write_text('{"test": {"test/x/y": 0.5}}')
+        result = run_folder.finish(job.run, 1.0)
+        with pytest.raises(RunFolderError, match="no value test/x/z; there: test/x/y"):
+            result.value("test", "x", "z")

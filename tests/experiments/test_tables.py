@@ -1,0 +1,147 @@
+"""Tables of scores from results that are given, and the command that makes them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from refnet_mmf.cli import main
+from refnet_mmf.experiments.grid.cell import jobs_of
+from refnet_mmf.experiments.grid.run_folder import Result
+from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.tables.paper_tables import TABLES
+from refnet_mmf.experiments.tables.score_table import comparison_rows, score_rows
+from refnet_mmf.experiments.tables.table_files import as_csv, as_latex, as_markdown, write_tables
+
+SEEDS = (0, 1, 2)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_cell_has_its_yaml_at_both_scales(name):
+    table = TABLES[name]()
+    assert table.name == name
+    for cell in table.cells:
+        for scale in ("mini", "paper"):
+            assert cell.config(scale).is_file(), cell.config(scale)
+    titles = [row.title for row in table.rows]
+    assert len(set(titles)) == len(titles)
+    for row in table.rows:
+        assert row.baseline in (*titles, "")
+        assert set(row.paper) <= {column.title for column in table.columns}
+        assert {column.key for column in table.columns} == set(row.cells)
+
+
+def _results(table):
+    """Give each job of a table random values."""
+    random = np.random.default_rng(0)
+    data = {(cell.data_set, d): Path("data") for cell in table.cells for d in (0, 1)}
+    results = {}
+    for job in jobs_of(table.cells, "mini", data, SEEDS, Path("out")):
+        values = {
+            split: {
+                f"{split}/{c.data_set}/{c.metric}": float(random.random()) for c in table.columns
+            }
+            for split in ("val", "test")
+        }
+        results[job] = Result(1.0, values)
+    return results
+
+
+def _values(results, cell, column):
+    key = f"{column.split}/{column.data_set}/{column.metric}"
+    chosen = {
+        (job.data_seed, job.seed): 100 * result.values[column.split][key]
+        for job, result in results.items()
+        if job.cell == cell
+    }
+    return np.array([chosen[place] for place in sorted(chosen)])
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_holds_mean_std_and_paired_test_of_its_runs(name):
+    table = TABLES[name]()
+    results = _results(table)
+    shown = score_rows(table, results)
+    for row, cells in zip(table.rows, shown.rows, strict=True):
+        assert cells[0] == row.title
+        for place, column in enumerate(table.columns):
+            values = _values(results, row.cells[column.key], column)
+            assert len(values) == 6
+            assert cells[1 + 2 * place] == f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
+            paper = row.paper.get(column.title)
+            assert cells[2 + 2 * place].startswith("-" if paper is None else f"{paper[0]:.2f}")
+    compared = comparison_rows(table, results)
+    assert f"{len(compared.rows)} comparisons" in compared.caption
+    for title, against, metric, difference, _, p, effect, pairs, _ in compared.rows:
+        column = next(column for column in table.columns if column.title == metric)
+        own, theirs = (
+            _values(results, table.row(t).cells[column.key], column) for t in (title, against)
+        )
+        assert difference == f"{(own - theirs).mean():+.2f}"
+        assert effect == f"{(own - theirs).mean() / (own - theirs).std(ddof=1):+.2f}"
+        assert p in (f"{stats.ttest_rel(own, theirs).pvalue:.3f}", "< 0.001")
+        assert pairs == "6"
+
+
+def test_runs_that_are_missing_are_dashes():
+    table = TABLES["2"]()
+    results = _results(table)
+    first = next(iter(results))
+    shown = score_rows(table, {first: results[first]})
+    assert "±" not in shown.rows[0][1]
+    assert shown.rows[1][1] == "-"
+    compared = comparison_rows(table, {first: results[first]})
+    assert compared.rows[0][3:8] == ["-", "-", "-", "-", "0"]
+    assert not any(math.isnan(float(cell)) for cell in [shown.rows[0][1]])
+
+
+def test_the_files_hold_the_same_cells(tmp_path):
+    table = Table("Scores, 50 % & more", ["model", "a_b"], [["x", "1.00 ± 0.10"], ["y", "-"]])
+    markdown = as_markdown([table], ["a note"])
+    assert "**Scores, 50 % & more**" in markdown
+    assert "| x       | 1.00 ± 0.10 |" in markdown
+    assert markdown.endswith("* a note\n")
+    latex = as_latex([table], ["a note"])
+    assert "\\caption{Scores, 50 \\% \\& more}" in latex
+    assert "\\toprule" in latex
+    assert list(csv.reader(io.StringIO(as_csv(table)))) == [table.header, *table.rows]
+    paths = write_tables([table, table], [], tmp_path, "t")
+    assert sorted(path.name for path in paths) == ["t.csv", "t.md", "t.tex", "t_2.csv"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["33"], "refnet table: TABLE: unknown table '33'; did you mean '3'? (valid: 2, 3, 4,"),
+        (["2", "--seeds", "many"], "--seeds: expected a number, or several as in 0,1,5, got 'man"),
+        (["2", "--seeds", "0"], "--seeds: expected at least one, got '0'"),
+        (["2", "--scale", "big"], "--scale: unknown scale 'big'"),
+        (["2", "--scale", "paper"], "--data-dir: is missing"),
+        (["2", "--data-dir", "nowhere"], "--data-dir: no such folder: nowhere"),
+        (["2", "--only", "bert", "--dry-run"], "--only: unknown part of a cell's name 'bert'"),
+        (["2", "--workers", "-1"], "--workers: expected a number above 0, got -1"),
+    ],
+)
+def test_what_is_wrong_ends_in_one_line(words, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["table", *words]) == 1
+    said = capsys.readouterr()
+    assert message in said.err
+    assert len(said.err.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_prints_the_commands_and_makes_nothing(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["table", "2", "--dry-run", "--seeds", "0,4", "--only", "gmu-refnet"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("mmf_run env.user_dir=refnet_mmf config=") for line in lines)
+    assert [line.split("training.seed=")[1].split()[0] for line in lines] == ["0", "4"]
+    assert not list(tmp_path.iterdir())
