@@ -28,7 +28,7 @@ from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.labelled_samples import read_ids
 from refnet_mmf.plugin.refnet import ReFNet
 from refnet_mmf.plugin.regime import regime_of
-from refnet_mmf.plugin.trainer_checks import check_precision
+from refnet_mmf.plugin.trainer_checks import check_numbers, check_precision
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -70,6 +70,7 @@ def check_command(options: Sequence[str]) -> list[str]:
     if regime.labels.ids_file is not None:
         read_ids(Path(regime.labels.ids_file))
     check_precision(config.training)
+    check_numbers(config)
     if not regime.pretrain:
         _check_metrics(config)
     _check_data(config)

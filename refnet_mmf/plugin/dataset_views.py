@@ -5,7 +5,7 @@ The stock builders load a split as they do; its parts are then replaced by these
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from torch.utils.data import Dataset
@@ -52,9 +52,7 @@ class WithoutLabels(DatasetView):
 
     def __init__(self, viewed: Any) -> None:
         super().__init__(viewed)
-        fields = FIELDS.get(viewed.dataset_name)
-        if fields is not None:
-            viewed.annotation_db = RowsWithoutLabels(viewed.annotation_db, fields.label)
+        _hide_labels(viewed, kept=())
 
     def __getitem__(self, index: int) -> Any:
         sample = self.viewed[index]
@@ -69,13 +67,17 @@ class RowsWithoutLabels(DatasetView):
     Args:
         viewed: the rows.
         label: the field of the label.
+        kept: positions of the rows that keep theirs.
     """
 
-    def __init__(self, viewed: Any, label: str) -> None:
+    def __init__(self, viewed: Any, label: str, kept: Collection[int]) -> None:
         super().__init__(viewed)
         self.label = label
+        self.kept = frozenset(kept)
 
     def __getitem__(self, index: int) -> Any:
+        if index in self.kept:
+            return self.viewed[index]
         row = {key: value for key, value in self.viewed[index].items() if key != self.label}
         if self.label in NEUTRAL_LABELS:
             row[self.label] = NEUTRAL_LABELS[self.label]
@@ -132,6 +134,26 @@ def remove_labels(dataset: Any) -> None:
     _replace_parts(dataset, [WithoutLabels(part) for part in parts_of(dataset)])
 
 
+def keep_labels(dataset: Any, labelled: Collection[int]) -> None:
+    """Let no labels of a split be read but those of the samples at the positions ``labelled``.
+
+    Raises:
+        RefnetError: one of these has no label.
+    """
+    ids, before = sample_ids(dataset), 0
+    for part in parts_of(dataset):
+        kept = [position - before for position in labelled if 0 <= position - before < len(part)]
+        field = _label_field(part)
+        for position in kept:
+            if field is not None and field not in part.annotation_db[position]:
+                raise RefnetError(
+                    f"refnet.labels: {ids[before + position]} is among the labelled samples, and "
+                    f"has no field {field!r}; refnet.labels.ids_file names those that have"
+                )
+        _hide_labels(part, kept)
+        before += len(part)
+
+
 def exchange_samples(dataset: Any, pairing: str, seed: int) -> None:
     """Pair each picture of a split with the text of another sample, in place (A.5).
 
@@ -141,6 +163,8 @@ def exchange_samples(dataset: Any, pairing: str, seed: int) -> None:
         seed: of the permutation, which keeps no pair.
     """
     parts = parts_of(dataset)
+    if len(dataset) < 2:
+        raise RefnetError(f"refnet.pairing: {pairing}: a split of {len(dataset)} has no other one")
     others = another_sample(sample_ids(dataset), seed)
     split = _SplitReader(parts)
     views, before = [], 0
@@ -162,6 +186,20 @@ class _SplitReader:
                 return part[position]
             position -= len(part)
         raise IndexError(position)
+
+
+def _hide_labels(part: Any, kept: Collection[int]) -> None:
+    """Take the labels away from the rows of a part, but for those at the positions ``kept``."""
+    field = _label_field(part)
+    while isinstance(part, DatasetView):
+        part = part.viewed
+    if field is not None:
+        part.annotation_db = RowsWithoutLabels(part.annotation_db, field, kept)
+
+
+def _label_field(part: Any) -> str | None:
+    fields = FIELDS.get(part.dataset_name)
+    return None if fields is None else fields.label
 
 
 def _replace_parts(dataset: Any, views: Sequence[Any]) -> None:

@@ -39,7 +39,11 @@ def read_ids(file: Path) -> list[str]:
     """
     if not file.is_file():
         raise RefnetError(f"refnet.labels.ids_file: no such file: {file}")
-    ids = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefnetError(f"refnet.labels.ids_file: {file}: not a text file ({error})") from None
+    ids = [line.strip() for line in lines if line.strip()]
     if not ids:
         raise RefnetError(f"refnet.labels.ids_file: {file}: names no sample")
     return ids

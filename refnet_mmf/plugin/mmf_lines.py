@@ -92,6 +92,7 @@ class TrainerParts(StockTrainer):
     Attributes:
         checkpoint_class: what keeps the checkpoints.
         scaler: the loss scaling of half precision.
+        stopped: early stopping has ended the training.
         schedule_state: state of the learning rate's schedule in the checkpoint that was loaded.
     """
 
@@ -100,6 +101,7 @@ class TrainerParts(StockTrainer):
     train_loader: Any
     scaler: GradScaler
     schedule_state: Any = None
+    stopped: bool = False
 
     def before_callbacks(self) -> None:
         """Is called when data, model and optimizer are there, before a checkpoint is loaded."""
@@ -196,6 +198,8 @@ if LINE == "main":
                 return super()._forward(batch)
 
         def _calculate_max_updates(self) -> Any:
+            if self.stopped:
+                return self.num_updates
             self.train_loader = _LengthFromHere(self.train_loader)
             with self.train_loader.whole_epochs():
                 return super()._calculate_max_updates()
@@ -292,6 +296,8 @@ else:
             """Train, validate, test."""
             count = self.config.training.get("update_frequency", 1)
             self.train_loader = _BatchesOfUpdates(self.train_loader, count)
+            if self.stopped:
+                self.max_updates, self.max_epochs = self.num_updates, None
             super().train()
 
         def _forward_pass(self, batch: Any) -> Any:

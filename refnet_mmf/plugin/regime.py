@@ -97,6 +97,7 @@ def read_regime(config: DictConfig | None) -> Regime:
         RefnetError: one line for the first thing that is wrong.
     """
     block = None if config is None else config.get(PLACE)
-    values = OmegaConf.to_container(block, resolve=True) if block is not None else {}
+    values = OmegaConf.to_container(block, resolve=True) if OmegaConf.is_config(block) else block
+    values = {} if values is None else values
     settings = read_block(RegimeSettings, values, PLACE)
     return Regime(settings, read_block(LabelSettings, settings.labels, f"{PLACE}.labels"))

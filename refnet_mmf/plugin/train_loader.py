@@ -5,6 +5,7 @@ It stands where the stock loader stood. Where all samples are labelled, it gives
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -196,6 +197,7 @@ class TrainLoader:
         seed: of the run.
         labelled: positions of the samples whose labels are used; None: all.
         unlabelled_per_labelled: samples without labels for each of these in a batch.
+        regime: what else a position depends on, in words.
     """
 
     def __init__(
@@ -204,6 +206,7 @@ class TrainLoader:
         seed: int,
         labelled: Sequence[int] | None = None,
         unlabelled_per_labelled: int = 0,
+        regime: str = "",
     ) -> None:
         everything = range(len(stock.dataset))  # type: ignore[arg-type]
         chosen = everything if labelled is None else labelled
@@ -228,6 +231,8 @@ class TrainLoader:
         )
         self.taken = 0
         self.resuming = False
+        made_of = (len(everything), *chosen, stock.batch_size, unlabelled_per_labelled, regime)
+        self.fingerprint = hashlib.sha256(repr(made_of).encode()).hexdigest()
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -254,7 +259,19 @@ class TrainLoader:
             "taken": self.taken,
             "order_state": self.batches.order_state,
             "samples": len(self.dataset),
+            "fingerprint": self.fingerprint,
         }
+
+    def reason_against(self, state: Mapping[str, Any]) -> str | None:
+        """Return why the loader can't go on at a position; None: it can."""
+        if state["samples"] != len(self.dataset):
+            return (
+                f"it was in an epoch of {state['samples']} labelled samples, there are "
+                f"{len(self.dataset)} now"
+            )
+        if state["fingerprint"] != self.fingerprint:
+            return "it was among other samples, or with another batch size, stage or pairing"
+        return None
 
     def load_state_dict(self, state: Mapping[str, Any], random_state: RandomState) -> None:
         """Go on at a position.
@@ -262,15 +279,7 @@ class TrainLoader:
         Args:
             state: the position.
             random_state: what the generators are put into before the next batch is loaded.
-
-        Raises:
-            ValueError: it is a position in another set of samples.
         """
-        if state["samples"] != len(self.dataset):
-            raise ValueError(
-                f"it was in an epoch of {state['samples']} labelled samples, "
-                f"there are {len(self.dataset)} now"
-            )
         self.batches.epoch = state["epoch"]
         self.batches.first = self.taken = state["taken"]
         self.batches.order_state = state["order_state"]

@@ -24,7 +24,7 @@ from refnet_mmf.core.global_batch import gather_objects, rank, world_size
 from refnet_mmf.plugin import mmf_lines
 from refnet_mmf.plugin.atomic_file import write_atomically
 from refnet_mmf.plugin.dataset_rows import sample_ids
-from refnet_mmf.plugin.dataset_views import exchange_samples, remove_labels
+from refnet_mmf.plugin.dataset_views import exchange_samples, keep_labels, remove_labels
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.labelled_samples import choose_labelled, write_ids
 from refnet_mmf.plugin.metrics import know_split_sizes
@@ -33,6 +33,7 @@ from refnet_mmf.plugin.regime import TRAINER, read_regime
 from refnet_mmf.plugin.train_loader import TrainLoader
 from refnet_mmf.plugin.trainer_checks import (
     check_batch_size,
+    check_numbers,
     check_precision,
     refusal_of_data_parallel,
     warn_of_stock_metrics,
@@ -59,6 +60,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
     def __init__(self, config: Any) -> None:
         self.regime = read_regime(config)
         check_precision(config.training)
+        check_numbers(config)
         check_batch_size(config.training)
         if self.regime.pretrain:
             watch_the_refiner(config)
@@ -90,6 +92,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         chosen = None
         if not (self.regime.pretrain or self.regime.uses_all_labels):
             chosen = choose_labelled(stock.dataset, labels)
+            keep_labels(stock.dataset, chosen)
             self._write_labelled_ids(stock.dataset, chosen)
         unlabelled = labels.unlabeled_per_labeled if self._has_refiner() else 0
         loader = TrainLoader(
@@ -97,6 +100,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
             gather_objects(registry.get("seed", no_warning=True) or 0)[0],
             chosen,
             0 if chosen is None else unlabelled,
+            regime=f"{self.regime.pairing} {self.regime.pretrain}",
         )
         mmf_lines.replace_train_loader(self, name, loader)
         self.train_loader_of_ours = loader
@@ -113,7 +117,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         if not self.distributed and devices > 1 and torch.device(self.device).type == "cuda":
             raise RefnetError(refusal_of_data_parallel(devices, sys.argv))
         super().parallelize_model()
-        self.early_stopping.checkpoint = _SavesAlone(self.checkpoint)
+        self.early_stopping.checkpoint = _CheckpointOfEarlyStopping(self)
 
     def after_evaluation(self, split: str, values: Mapping[str, Any]) -> None:
         """Keep the values; of a validation, note what a checkpoint of now would have to hold."""
@@ -145,6 +149,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         return {
             "random_states": self.random_states,
             "validated_update": self.validated_update,
+            "stopped": self.stopped,
             "position": None if loader is None else loader.state_dict(),
         }
 
@@ -162,6 +167,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
             )
             return
         self.validated_update = state["validated_update"]
+        self.stopped = state["stopped"]
         random_state = RandomState.from_mapping(state["random_states"][rank()])
         random_state.restore()
         if self.train_loader_of_ours is not None:
@@ -179,12 +185,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         loader, position = self.train_loader_of_ours, state["position"]
         if loader is not None and position is None:
             return "the checkpoint holds no position in the data"
-        if loader is not None and position["samples"] != len(loader.dataset):
-            return (
-                f"it was in an epoch of {position['samples']} labelled samples, there are "
-                f"{len(loader.dataset)} now"
-            )
-        return None
+        return None if loader is None else loader.reason_against(position)
 
     def _note_random_states(self) -> None:
         self.random_states = gather_objects(RandomState.now().as_mapping())
@@ -195,7 +196,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
     def _write_labelled_ids(self, dataset: Any, chosen: list[int]) -> None:
         """Leave the ids of the labelled samples in the run's folder."""
         logger.info(f"{len(chosen)} of {len(dataset)} training samples are used with their labels.")
-        if rank() == 0:
+        if rank() == 0 and "train" in self.config.run_type:
             ids = sample_ids(dataset)
             write_ids(
                 [ids[position] for position in chosen],
@@ -211,18 +212,25 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         )
 
 
-class _SavesAlone:
+class _CheckpointOfEarlyStopping:
     """A run's checkpoints as early stopping sees them: it saves, and leaves the end to the end.
 
     MMF's early stopping loads the best checkpoint on the first rank alone, which then waits there
-    for the others. The trainer loads it on all ranks, when training is over.
+    for the others. The trainer loads it on all ranks, when training is over. And MMF writes
+    nothing at a stop: a run that is started again would train on.
+
+    Args:
+        trainer: the run's trainer.
     """
 
-    def __init__(self, checkpoint: Any) -> None:
-        self.save = checkpoint.save
+    def __init__(self, trainer: RefnetTrainer) -> None:
+        self.trainer = trainer
+        self.save = trainer.checkpoint.save
 
     def restore(self) -> None:
-        """Do nothing yet."""
+        """Keep that the run has stopped."""
+        self.trainer.stopped = True
+        self.save(self.trainer.num_updates, self.trainer.current_iteration)
 
     def finalize(self) -> None:
         """Do nothing yet."""

@@ -36,6 +36,25 @@ def check_precision(training: Any) -> None:
         raise RefnetError(f"training.update_frequency: expected a number above 0, got {count!r}")
 
 
+def check_numbers(config: Any) -> None:
+    """Refuse numbers of MMF's own settings that would stop a run in its middle, or be ignored.
+
+    Raises:
+        RefnetError: one line for the first that is wrong.
+    """
+    training = config.training
+    for key in ("batch_size", "checkpoint_interval", "evaluation_interval", "log_interval"):
+        _check_count(f"training.{key}", training.get(key), key in training)
+    keep = config.get("checkpoint", {}).get("max_to_keep", -1)
+    if keep != -1:
+        _check_count("checkpoint.max_to_keep", keep, True)
+
+
+def _check_count(place: str, value: Any, given: bool) -> None:
+    if given and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise RefnetError(f"{place}: expected a whole number above 0, got {value!r}")
+
+
 def check_batch_size(training: Any) -> None:
     """Refuse a batch that the ranks can't share evenly.
 

@@ -116,18 +116,27 @@ class TrainingCheckpoint(Checkpoint):
 
     def _check_model(self, file: str, content: Mapping[str, Any]) -> None:
         """Refuse a checkpoint of another model: MMF would load what happens to fit, or nothing."""
-        config = content.get("config") or {}
-        theirs, ours = config.get("model"), self.config.model
-        if self._mapped or theirs is None:
+        if self._mapped:
             return
-        if stock_name_of(theirs, config["model_config"]) == stock_name_of(
+        weights = content.get("model", content)
+        own = self.trainer.bare_model.state_dict()
+        if not isinstance(weights, Mapping) or not any(
+            str(name).removeprefix("module.") in own for name in weights
+        ):
+            raise RefnetError(
+                f"checkpoint: {file}: holds none of the weights of {self.config.model}"
+            )
+        config = content.get("config")
+        if not isinstance(config, Mapping) or not config.get("model_config"):
+            return
+        theirs, ours = str(config.get("model")), self.config.model
+        if stock_name_of(theirs, config["model_config"]) != stock_name_of(
             ours, self.config.model_config
         ):
-            return
-        raise RefnetError(
-            f"checkpoint: {file}: is a checkpoint of {theirs}, the model is {ours}; parts of it "
-            "are loaded by checkpoint.resume_pretrained=True and pretrained_state_mapping"
-        )
+            raise RefnetError(
+                f"checkpoint: {file}: is a checkpoint of {theirs}, the model is {ours}; parts of "
+                "it are loaded by checkpoint.resume_pretrained=True and pretrained_state_mapping"
+            )
 
     def _load_optimizer(self, ckpt: Mapping[str, Any]) -> None:
         """Load the optimizer's state.

@@ -393,6 +393,16 @@ RULES = (
         rules_common.PLAIN_OPTIMIZER,
     ),
     Rule(
+        (_TRAINER,),
+        "        iterations_left = self.max_updates - self.num_updates\n",
+        "        if self.max_updates == math.inf:\n"
+        '            return "unknown"\n'
+        "        iterations_left = self.max_updates - self.num_updates\n",
+        1,
+        "training.max_epochs stopped every run at its first line of progress",
+        "mend",
+    ),
+    Rule(
         ("mmf/utils/distributed.py",),
         "dist.all_reduce(torch.zeros(1).cuda())",
         "zeros = torch.zeros(1)\n"
