@@ -37,7 +37,16 @@ MMF = [
     "termcolor",
     "tqdm",
 ]
-EXPERIMENTS = ["jinja2", "matplotlib", "numpy", "pillow", "scikit-learn", "scipy", "tqdm"]
+EXPERIMENTS = [
+    "jinja2",
+    "matplotlib",
+    "numpy",
+    "pillow",
+    "scikit-learn",
+    "scipy",
+    "threadpoolctl",
+    "tqdm",
+]
 TEST = [
     "hypothesis",
     "pytest",

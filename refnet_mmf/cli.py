@@ -32,6 +32,9 @@ COMMANDS = {
         "refnet_mmf.experiments.data",
         "make, convert and check data sets in the files that MMF reads",
     ),
+    "figure": Command(
+        "refnet_mmf.experiments.figure_command", "draw a figure of the paper from numbers made here"
+    ),
     "demo": Command(
         "refnet_mmf.experiments.demo", "train MMBT, ReFNet-MMBT and ReFNetMS-MMBT side by side"
     ),
