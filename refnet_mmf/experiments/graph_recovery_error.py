@@ -14,7 +14,8 @@ from refnet_mmf.experiments.graph_recovery import (
     WEIGHTS,
     WIDTHS,
     Recovery,
-    count_recoveries,
+    count_curves,
+    fused_ranks,
     recoveries,
 )
 from refnet_mmf.experiments.line_figure import Line, draw_lines
@@ -52,10 +53,9 @@ def make(args: argparse.Namespace) -> DrawnFigure:
     curves: dict[tuple[int, str, str], dict[int, list[float]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    # The bar counts m^2, about what a recovery costs beside the fixed cost of a call.
-    total = sum(count_recoveries(m) * m * m for m in sizes) * len(draws)
+    total = sum(_cost(m, k) * count_curves() for m in sizes for k in fused_ranks(m)) * len(draws)
     # One thread: more of them gain little here, lose much on a busy machine, and round otherwise.
-    with threadpool_limits(1), tqdm(total=total, bar_format=PROGRESS) as bar:
+    with threadpool_limits(1), tqdm(total=total, bar_format=PROGRESS, smoothing=0) as bar:
         for m in sizes:
             bar.set_description_str(f"m = {m}")
             for seed in draws:
@@ -63,7 +63,7 @@ def make(args: argparse.Namespace) -> DrawnFigure:
                     curves[m, found.weights, _features_name(found)][found.fused_rank].append(
                         found.error
                     )
-                    bar.update(m * m)
+                    bar.update(_cost(m, found.fused_rank))
     panels = {
         f"m = {m}, {TITLES[weights]}": {
             features: _line(curves[m, weights, features]) for features in FEATURES
@@ -95,6 +95,11 @@ def make(args: argparse.Namespace) -> DrawnFigure:
     )
 
 
+def _cost(modalities: int, fused_rank: int) -> int:
+    """Return what a recovery costs, as far as m and k decide it."""
+    return modalities * fused_rank**2
+
+
 def _features_name(found: Recovery) -> str:
     """Name the features of a recovery: d in multiples of m, or whitened."""
     if found.features_dim is None:
@@ -116,7 +121,7 @@ def _table(curves: Curves, sizes: Sequence[int]) -> Table:
             for features in (FEATURES[0], WHITENED):
                 curve = curves[m, weights, features]
                 errors = [_nearest(curve, rank) for rank in ranks]
-                rows.append([f"m = {m}, {weights} W, {features}", *(f"{e:.2g}" for e in errors)])
+                rows.append([f"m = {m}, {weights} W, {features}", *(f"{e:.3g}" for e in errors)])
     return Table("Relative error of the recovered adjacency matrix, mean", header, rows)
 
 

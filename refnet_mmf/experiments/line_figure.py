@@ -19,7 +19,7 @@ _STYLES: list[dict[str, Any]] = [
 ]
 
 MARKERS = 10
-"""About how many markers a line has."""
+"""About how many markers a line has, the last point's among them."""
 
 Line = (
     tuple[Sequence[float], Sequence[float]]
@@ -56,8 +56,8 @@ def draw_lines(
     for axis, (title, lines) in zip(axes.flat, panels.items(), strict=False):
         for name, (x, y, *spread) in lines.items():
             style = _STYLES[names.index(name) % len(_STYLES)]
-            every = max(1, len(x) // MARKERS)
-            axis.plot(x, y, label=name, linewidth=1.6, markersize=4, markevery=every, **style)
+            marked = [*range(0, len(x) - 1, max(1, len(x) // MARKERS)), len(x) - 1]
+            axis.plot(x, y, label=name, linewidth=1.6, markersize=4, markevery=marked, **style)
             for half in spread:
                 low, high = np.subtract(y, half), np.add(y, half)
                 axis.fill_between(x, low, high, color=style["color"], alpha=0.2, linewidth=0)
@@ -67,7 +67,7 @@ def draw_lines(
         axis.spines[["top", "right"]].set_visible(False)
     for axis in axes[:, 0]:
         axis.set_ylabel(y_label)
-    axes[0, 0].legend(frameon=False, fontsize=9)
+    axes[0, 0].legend(frameon=False, fontsize=9, handlelength=3.5)
     return figure
 
 

@@ -9,7 +9,12 @@ import pytest
 from PIL import Image
 
 from refnet_mmf.cli import main
-from refnet_mmf.experiments import figure_files, graph_recovery, graph_recovery_error
+from refnet_mmf.experiments import (
+    figure_files,
+    graph_recovery,
+    graph_recovery_eigenvectors,
+    graph_recovery_error,
+)
 from refnet_mmf.experiments.figure_registry import FIGURES
 from refnet_mmf.experiments.line_figure import draw_lines
 
@@ -69,7 +74,7 @@ def test_each_file_says_what_made_it(name, tmp_path):
 def test_the_numbers_of_figure_8_are_mean_and_spread_of_the_recoveries(tmp_path):
     assert figure("8", "--out", str(tmp_path), "--seeds", "3", "--modalities", "16", "8") == 0
     rows = numbers(tmp_path / "figure_8.csv")
-    assert len(rows) == sum(graph_recovery.count_recoveries(m) for m in (8, 16))
+    assert len(rows) == 8 * (8 + 16)  # two weights, four features, every k of m = 8 and of m = 16
     found = [f for seed in range(3) for f in graph_recovery.recoveries(16, seed)]
     for weights, features, d, k in [
         ("Gaussian", "d = 4 m", 64, 7),
@@ -104,6 +109,18 @@ def test_the_eigenvectors_of_figure_9_are_those_of_the_graph_and_equal_at_full_r
     for row in rows:
         assert float(row["A_hat_16_16"]) == pytest.approx(float(row["A"]), abs=1e-5)
     assert any(abs(float(row["A_hat_8_16"]) - float(row["A"])) > 0.05 for row in rows)
+
+
+def test_recovered_eigenvectors_have_the_sign_that_fits():
+    turned = 0
+    for seed in range(4):
+        hidden, found = graph_recovery_eigenvectors.compare(16, seed)
+        for vectors in found.values():
+            np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1)
+            assert ((vectors * hidden).sum(1) >= 0).all()
+            largest = vectors[range(3), np.abs(vectors).argmax(1)]
+            turned += int((largest < 0).sum())
+    assert turned > 0
 
 
 def test_one_draw_has_no_spread(tmp_path):

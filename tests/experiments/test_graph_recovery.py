@@ -10,7 +10,7 @@ from refnet_mmf.experiments.graph_recovery import (
     WEIGHTS,
     WIDTHS,
     compact,
-    count_recoveries,
+    count_curves,
     decoder_weights,
     draw,
     draw_adjacency,
@@ -118,7 +118,7 @@ def test_recovery_is_exact_at_full_rank_and_gamma_w_a_is_the_identity(seed, m, w
 def test_errors_at_full_rank_are_rounding_alone(m):
     for seed in range(3):
         full = [found.error for found in recoveries(m, seed) if found.fused_rank == m]
-        assert len(full) == len(WEIGHTS) * (len(WIDTHS) + 1)
+        assert len(full) == count_curves()
         assert max(full) < 1e-8
         less = [found.error for found in recoveries(m, seed) if found.fused_rank < m]
         assert min(less) > 1e-5
@@ -130,7 +130,7 @@ def test_the_mean_error_falls_with_the_rank():
         for found in recoveries(24, seed):
             key = (found.weights, found.features_dim)
             errors.setdefault(key, {}).setdefault(found.fused_rank, []).append(found.error)
-    assert len(errors) == len(WEIGHTS) * (len(WIDTHS) + 1)
+    assert len(errors) == count_curves()
     for curve in errors.values():
         means = [np.mean(curve[k]) for k in sorted(curve)]
         assert (np.diff(means) < 0).all()
@@ -212,7 +212,7 @@ def test_the_ranks_end_at_m(m):
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others():
     first, again, other = (list(recoveries(12, seed)) for seed in (1, 1, 2))
-    assert first == again and len(first) == count_recoveries(12)
+    assert first == again and len(first) == count_curves() * len(fused_ranks(12))
     assert [found.error for found in first] != [found.error for found in other]
     wide, narrow = draw(6, 48, seed=5), draw(6, 12, seed=5)
     np.testing.assert_array_equal(wide.features[:, :12], narrow.features)
