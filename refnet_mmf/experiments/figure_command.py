@@ -84,7 +84,7 @@ def parse_options(name: str, words: Sequence[str]) -> argparse.Namespace:
     entry = FIGURES[name]
     parser = OneLineParser(prog=f"refnet figure {name}", description=entry.help, allow_abbrev=False)
     parser.add_argument(
-        "--out", type=Path, default=Path("figures"), help="folder of the files (figures)"
+        "--out", type=Path, default=Path("figures"), metavar="DIR", help="folder (figures)"
     )
     parser.add_argument(
         "--seeds", type=positive_number, default=5, metavar="N", help="how many draws (5)"

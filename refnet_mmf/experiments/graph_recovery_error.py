@@ -89,10 +89,15 @@ def make(args: argparse.Namespace) -> DrawnFigure:
         table=_table(curves, sizes),
         notes=[
             "Generated matrices, no data set: graph, features and weights are drawn anew for each "
-            f"seed. Mean over {len(draws)} draws; the shading is one standard deviation to either "
-            "side.",
+            f"seed. {_what_is_drawn(len(draws))}"
         ],
     )
+
+
+def _what_is_drawn(draws: int) -> str:
+    if draws == 1:
+        return "One draw, no spread."
+    return f"Mean of {draws} draws; the shading is one standard deviation to either side."
 
 
 def _cost(modalities: int, fused_rank: int) -> int:
