@@ -45,6 +45,7 @@ EXPERIMENTS = [
     "scikit-learn",
     "scipy",
     "tabulate",
+    "threadpoolctl",
     "tqdm",
 ]
 TEST = [

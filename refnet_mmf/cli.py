@@ -35,6 +35,9 @@ COMMANDS = {
     "table": Command(
         "refnet_mmf.experiments.tables.table_command", "run and write a table of the paper"
     ),
+    "figure": Command(
+        "refnet_mmf.experiments.figure_command", "draw a figure of the paper from numbers made here"
+    ),
     "demo": Command(
         "refnet_mmf.experiments.demo", "train MMBT, ReFNet-MMBT and ReFNetMS-MMBT side by side"
     ),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.backends.backend_svg import FigureCanvasSVG
+import numpy as np
 from matplotlib.figure import Figure
+
+from refnet_mmf.experiments.figure_files import svg_bytes
 
 _STYLES: list[dict[str, Any]] = [
     {"color": "#555555", "linestyle": "-", "marker": "o"},
@@ -19,37 +19,60 @@ _STYLES: list[dict[str, Any]] = [
 ]
 
 MARKERS = 10
-"""About how many markers a line has."""
+"""About how many markers a line has, the last point's among them."""
 
-Line = tuple[Sequence[float], Sequence[float]]
+Line = (
+    tuple[Sequence[float], Sequence[float]]
+    | tuple[Sequence[float], Sequence[float], Sequence[float]]
+)
+"""x values, y values and, where there is one, the spread of y: shaded on both sides."""
+
+
+def draw_lines(
+    panels: Mapping[str, Mapping[str, Line]],
+    x_label: str,
+    names: Sequence[str],
+    *,
+    y_label: str = "",
+    columns: int | None = None,
+    share_y: bool = False,
+) -> Figure:
+    """Draw panels with a line for each entry.
+
+    Args:
+        panels: by title, the lines by name.
+        x_label: what is on the horizontal axis.
+        names: every name that figures of one page show; a name's place fixes its style.
+        y_label: what is on the vertical axis.
+        columns: how many panels stand side by side; None: all.
+        share_y: whether all panels have the same vertical axis.
+    """
+    columns = columns or len(panels)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4.8 * columns, 3.4 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=share_y)
+    for axis in axes.flat[len(panels) :]:
+        axis.remove()
+    for axis, (title, lines) in zip(axes.flat, panels.items(), strict=False):
+        for name, (x, y, *spread) in lines.items():
+            style = _STYLES[names.index(name) % len(_STYLES)]
+            marked = [*range(0, len(x) - 1, max(1, len(x) // MARKERS)), len(x) - 1]
+            axis.plot(x, y, label=name, linewidth=1.6, markersize=4, markevery=marked, **style)
+            for half in spread:
+                low, high = np.subtract(y, half), np.add(y, half)
+                axis.fill_between(x, low, high, color=style["color"], alpha=0.2, linewidth=0)
+        axis.set_title(title, fontsize=11)
+        axis.set_xlabel(x_label)
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    for axis in axes[:, 0]:
+        axis.set_ylabel(y_label)
+    axes[0, 0].legend(frameon=False, fontsize=9, handlelength=3.5)
+    return figure
 
 
 def line_figure(
     panels: Mapping[str, Mapping[str, Line]], x_label: str, names: Sequence[str]
 ) -> bytes:
-    """Draw one panel beside the other, with a line for each entry.
-
-    Args:
-        panels: by title, the lines by name: x values and y values.
-        x_label: what is on the horizontal axis.
-        names: every name that figures of one page show; a name's place fixes its style.
-
-    Returns:
-        An SVG, the same bytes for the same numbers.
-    """
-    figure = Figure(figsize=(4.8 * len(panels), 3.4), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axis, (title, lines) in zip(axes, panels.items(), strict=True):
-        for name, (x, y) in lines.items():
-            style = _STYLES[names.index(name) % len(_STYLES)]
-            every = max(1, len(x) // MARKERS)
-            axis.plot(x, y, label=name, linewidth=1.6, markersize=4, markevery=every, **style)
-        axis.set_title(title, fontsize=11)
-        axis.set_xlabel(x_label)
-        axis.grid(alpha=0.25)
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[0].legend(frameon=False, fontsize=9)
-    buffer = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "refnet", "svg.fonttype": "none"}):
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
-    return buffer.getvalue()
+    """Draw as :func:`draw_lines` does; return an SVG, the same bytes for the same numbers."""
+    return svg_bytes(draw_lines(panels, x_label, names))

@@ -19,23 +19,23 @@ def save_atomically(content: Any, *paths: Path) -> None:
     file where the file system has such.
     """
     first, *others = paths
-    with _in_place_of(first) as temporary:
+    with in_place_of(first) as temporary:
         torch.save(content, temporary)
         _bring_to_disk(temporary)
     for path in others:
-        with _in_place_of(path) as temporary:
+        with in_place_of(path) as temporary:
             _link_or_copy(first, temporary)
 
 
 def write_atomically(text: str, path: Path) -> None:
     """Write a text file, whole or not at all."""
-    with _in_place_of(path) as temporary:
+    with in_place_of(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
         _bring_to_disk(temporary)
 
 
 @contextmanager
-def _in_place_of(path: Path) -> Iterator[Path]:
+def in_place_of(path: Path) -> Iterator[Path]:
     """Give the path of a file to write, which then takes the place of ``path``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.unfinished")

@@ -1,0 +1,111 @@
+"""``refnet figure``: a figure of the paper as SVG and PNG, with its numbers as CSV."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from refnet_mmf import __version__
+from refnet_mmf.core.messages import unknown
+from refnet_mmf.experiments.figure_files import (
+    csv_bytes,
+    figure_paths,
+    png_bytes,
+    svg_bytes,
+    write_together,
+)
+from refnet_mmf.experiments.figure_registry import FIGURES
+from refnet_mmf.experiments.one_line_parser import OneLineParser, positive_number
+from refnet_mmf.experiments.page import as_text
+
+PACKAGES = ("numpy", "matplotlib")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``refnet figure``."""
+    parser.add_argument(
+        "name", metavar="FIGURE", nargs="?", help=f"{', '.join(FIGURES)}; without it: the list"
+    )
+    parser.add_argument(
+        "options",
+        metavar="...",
+        nargs=argparse.REMAINDER,
+        help="--out DIR, --seeds N and what else the figure has: refnet figure FIGURE --help",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw the figure that was named, or list all; return the exit code."""
+    if args.name is None:
+        print("\n".join(f"{name:4}{entry.help}" for name, entry in FIGURES.items()))
+        return 0
+    if args.name not in FIGURES:
+        print(f"refnet figure: {unknown('FIGURE', 'figure', args.name, FIGURES)}", file=sys.stderr)
+        return 2
+    try:
+        return draw(args.name, args.options)
+    except (OSError, ValueError) as error:
+        print(f"refnet figure {args.name}: {error}", file=sys.stderr)
+        return 1
+
+
+def draw(name: str, words: Sequence[str]) -> int:
+    """Compute, draw and write figure ``name`` with the options ``words``."""
+    start = time.monotonic()
+    entry = FIGURES[name]
+    module = importlib.import_module(entry.module)
+    args = parse_options(name, words)
+    paths = figure_paths(args.out, name)
+    drawn = module.make(args)
+    facts = [entry.title, *drawn.notes, f"Command: {command(name, args)}", f"Made by {versions()}"]
+    text = {"Title": f"Figure {name}: {entry.title}", "Description": "\n".join(facts[1:])}
+    svg, png, csv = paths
+    write_together(
+        {
+            svg: svg_bytes(drawn.picture, text),
+            png: png_bytes(drawn.picture, text),
+            csv: csv_bytes(facts, drawn.columns, drawn.rows),
+        }
+    )
+    print("\n".join([as_text(drawn.table), "", *drawn.notes, "", *map(str, paths)]))
+    print(f"Took {time.monotonic() - start:.0f} seconds.")
+    return 0
+
+
+def parse_options(name: str, words: Sequence[str]) -> argparse.Namespace:
+    """Parse the options of figure ``name``; end the process in one line if they are wrong."""
+    entry = FIGURES[name]
+    parser = OneLineParser(prog=f"refnet figure {name}", description=entry.help, allow_abbrev=False)
+    parser.add_argument(
+        "--out", type=Path, default=Path("figures"), metavar="DIR", help="folder (figures)"
+    )
+    parser.add_argument(
+        "--seeds", type=positive_number, default=5, metavar="N", help="how many draws (5)"
+    )
+    importlib.import_module(entry.module).add_arguments(parser)
+    return parser.parse_known_options(words)
+
+
+def command(name: str, args: argparse.Namespace) -> str:
+    """Return the command that makes the same numbers, every option spelt out but the folder."""
+    words = ["refnet", "figure", name]
+    for key, value in sorted(vars(args).items()):
+        if key != "out":
+            values = value if isinstance(value, list) else [value]
+            words += [f"--{key.replace('_', '-')}", *map(str, values)]
+    return shlex.join(words)
+
+
+def versions() -> str:
+    """Name the versions that the numbers and the drawing depend on."""
+    packages = [f"{package} {version(package)}" for package in PACKAGES]
+    return ", ".join(
+        [f"refnet_mmf {__version__}", f"Python {platform.python_version()}", *packages]
+    )

@@ -1,0 +1,85 @@
+"""The files of a figure: SVG, PNG, and the plotted numbers as CSV, beside one another."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from refnet_mmf.plugin.atomic_file import in_place_of
+
+SUFFIXES = (".svg", ".png", ".csv")
+PNG_DOTS_PER_INCH = 150
+
+
+def svg_bytes(figure: Figure, metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return ``figure`` as SVG, the same bytes for the same figure; text stays text."""
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "refnet", "svg.fonttype": "none"}):
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, **(metadata or {})})
+    return buffer.getvalue()
+
+
+def png_bytes(figure: Figure, metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return ``figure`` as PNG, the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    figure.set_dpi(PNG_DOTS_PER_INCH)
+    FigureCanvasAgg(figure).print_png(buffer, metadata=metadata)
+    return buffer.getvalue()
+
+
+def csv_bytes(
+    comments: Iterable[str], columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> bytes:
+    """Return a table as CSV below lines of comment; floats have six significant digits."""
+    text = io.StringIO()
+    for line in comments:
+        text.write(f"# {line}\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row)
+    return text.getvalue().encode()
+
+
+def figure_paths(folder: Path, name: str) -> list[Path]:
+    """Return the paths of figure ``name``: SVG, PNG, CSV.
+
+    Raises:
+        OSError: they cannot be written there; asked before what may take long.
+    """
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(f"--out: {place} is a file, not a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(f"--out: {place} cannot be written to")
+    paths = [folder / f"figure_{name}{suffix}" for suffix in SUFFIXES]
+    for path in paths:
+        if path.is_dir():
+            raise IsADirectoryError(f"--out: {path} is a folder, in the way of the file")
+    return paths
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write files in the place of what is there; none is renamed before all are written.
+
+    Raises:
+        OSError: one could not be written; what was there before still is.
+    """
+    with ExitStack() as stack:
+        for path, content in contents.items():
+            try:
+                with stack.enter_context(in_place_of(path)).open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise OSError(f"--out: {path}: {error.strerror}") from error
