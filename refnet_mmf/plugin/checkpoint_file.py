@@ -78,19 +78,24 @@ class CheckpointFile:
         )
 
 
-def find_checkpoint(source: Path) -> Path:
+def find_checkpoint(source: Path, *, folders: bool = True) -> Path:
     """Return the checkpoint at ``source``: a file, a run's folder, or one that holds a single one.
+
+    Args:
+        source: the path.
+        folders: it may be a folder.
 
     Raises:
         RefnetError: there is none, or more than one.
     """
     if source.is_file():
         return source
-    if not source.is_dir():
+    if not folders or not source.is_dir():
         beside = [str(path) for path in source.parent.glob("*")] if source.parent.is_dir() else []
         guess = nearest(str(source), beside)
         hint = f"; did you mean {guess!r}?" if guess else ""
-        raise RefnetError(f"{source}: no such file or folder{hint}")
+        kind = "file or folder" if folders else "file"
+        raise RefnetError(f"{source}: no such {kind}{hint}")
     for name in OF_A_RUN:
         if (source / name).is_file():
             return source / name

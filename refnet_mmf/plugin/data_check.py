@@ -39,7 +39,6 @@ class Fields:
         picture: field that names the picture; None: MMF tries a list of fields.
         others: further fields that it needs.
         several_texts: the text may be a list, of which MMF takes the first.
-        unlabelled: splits whose rows may lack the label, all of them or none.
     """
 
     text: str
@@ -47,11 +46,10 @@ class Fields:
     picture: str | None = None
     others: tuple[str, ...] = ()
     several_texts: bool = False
-    unlabelled: tuple[str, ...] = ()
 
 
 FIELDS = {
-    "hateful_memes": Fields("text", "label", "img", others=("id",), unlabelled=("test",)),
+    "hateful_memes": Fields("text", "label", "img", others=("id",)),
     "mmimdb": Fields("plot", "genres", several_texts=True),
     "visual_entailment": Fields("sentence2", "gold_label", "Flikr30kID"),
 }
@@ -85,7 +83,14 @@ def check_data(config: DictConfig) -> None:
             _check_booleans(name, section)
             for split in used_splits(str(config.get("run_type", "train"))):
                 for index, path in enumerate(files[split]):
-                    check_annotations(Path(path), name, section, split, index, labelled=labelled)
+                    asked = labelled and not (split == "test" and _predicts(config))
+                    check_annotations(Path(path), name, section, split, index, labelled=asked)
+
+
+def _predicts(config: DictConfig) -> bool:
+    """Tell whether a run writes predictions of the test split, for which it needs no labels."""
+    predict = config.get("evaluation", {}).get("predict", False)
+    return bool(predict) or "predict" in str(config.get("run_type", ""))
 
 
 def used_splits(run_type: str) -> list[str]:
@@ -167,18 +172,12 @@ def label_check(name: str, section: DictConfig, split: str) -> RowCheck:
         check_label = _genre_check(section)
     else:
         check_label = _check_meme if name == "hateful_memes" else _check_entailment
-    labelled = None if split in fields.unlabelled else True
 
     def check(row: Row) -> None:
-        nonlocal labelled
-        there = fields.label in row
-        labelled = there if labelled is None else labelled
-        if labelled and not there:
-            raise ValueError(f"{_missing(fields.label, row)}; the {split} split needs labels")
-        if there and not labelled:
-            raise ValueError(f"a {fields.label!r}, where the rows before have none")
-        if there:
-            check_label(row[fields.label])
+        if fields.label not in row:
+            hint = " to be evaluated, or run_type=train_val" if split == "test" else ""
+            raise ValueError(f"{_missing(fields.label, row)}; the {split} split needs labels{hint}")
+        check_label(row[fields.label])
 
     return check
 

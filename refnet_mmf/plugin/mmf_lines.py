@@ -106,6 +106,9 @@ class TrainerParts(StockTrainer):
     def before_callbacks(self) -> None:
         """Is called when data, model and optimizer are there, before a checkpoint is loaded."""
 
+    def after_forward(self, report: Any) -> None:
+        """Is called after each forward pass of training."""
+
     def after_evaluation(self, split: str, values: Mapping[str, Any]) -> None:
         """Is called on all ranks after each evaluation of a split, with what was computed there.
 
@@ -192,10 +195,13 @@ if LINE == "main":
             return self.lr_scheduler_callback._scheduler
 
         def _forward(self, batch: Any) -> Any:
-            if self.autocast_dtype != torch.bfloat16:
-                return super()._forward(batch)
-            with self.autocast():
-                return super()._forward(batch)
+            if self.autocast_dtype == torch.bfloat16:
+                with self.autocast():
+                    report = super()._forward(batch)
+            else:
+                report = super()._forward(batch)
+            self.after_forward(report)
+            return report
 
         def _calculate_max_updates(self) -> Any:
             if self.stopped:
@@ -309,6 +315,7 @@ else:
             for part in batch:
                 with self.autocast():
                     report = super()._forward_pass(part)
+                self.after_forward(report)
                 for key, loss in report.losses.items():
                     report.losses[key] = loss / len(batch)
                 self.scaler.scale(self._extract_loss(report)).backward()

@@ -119,14 +119,11 @@ class ReFNet(BaseModel):
             check_class_files(config)
         super().build()
         settings, place = self.settings, self.settings.place
-        if self.regime.pretrain and settings.refiner is None:
-            raise RefnetError(
-                f"refnet.stage: pretrain trains the refiner, and {place}.refiner is null"
-            )
         self.refiner = None
         self.metric_loss = None
         self.reader = None
         if settings.refiner is None and settings.metric_loss is None:
+            self._check_stage()
             return
         where = self.fusion_taps()
         with torch.random.fork_rng(devices=[]):
@@ -138,6 +135,20 @@ class ReFNet(BaseModel):
             self.reader = FusionReader(self, where)
             self.reader.follow(self._reads(self.training))
             self.register_load_state_dict_post_hook(_accept_stock_checkpoint)
+        self._check_stage()
+
+    def _check_stage(self) -> None:
+        """Refuse to pretrain what is not there.
+
+        Raises:
+            RefnetError: there is no refiner, or all its weights are 0.
+        """
+        if self.regime.pretrain and self.refiner is None:
+            reason = "is null" if self.settings.refiner is None else "has no weight above 0"
+            raise RefnetError(
+                f"refnet.stage: pretrain trains the refiner, and "
+                f"{self.settings.place}.refiner {reason}"
+            )
 
     def init_losses(self) -> None:
         """Let MMF build the stock losses alone."""

@@ -40,6 +40,8 @@ from refnet_mmf.plugin.trainer_checks import (
 )
 from refnet_mmf.plugin.training_checkpoint import RUN_STATE, TrainingCheckpoint
 
+OWN_LOSSES = ("refiner_", "metric_loss", "multi_similarity")
+"""How the names of the losses begin that are not the stock model's."""
 LABELLED_IDS = "labelled_ids.txt"
 EVALUATIONS = "evaluations.json"
 """What the last evaluation of each split has come to, in a run's folder, with all digits."""
@@ -119,6 +121,19 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         super().parallelize_model()
         self.early_stopping.checkpoint = _CheckpointOfEarlyStopping(self)
 
+    def after_forward(self, report: Any) -> None:
+        """Refuse to train on samples without labels by the refiner's loss alone, unasked.
+
+        Raises:
+            RefnetError: no loss of the stock model was computed.
+        """
+        own = tuple(f"{report.dataset_type}/{report.dataset_name}/{name}" for name in OWN_LOSSES)
+        if not self.regime.pretrain and all(key.startswith(own) for key in report.losses):
+            raise RefnetError(
+                f"dataset={report.dataset_name}: the model computes no loss of its own, as for "
+                "samples without labels; refnet.stage=pretrain trains by the refiner's alone"
+            )
+
     def after_evaluation(self, split: str, values: Mapping[str, Any]) -> None:
         """Keep the values; of a validation, note what a checkpoint of now would have to hold."""
         if rank() == 0:
@@ -150,6 +165,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
             "random_states": self.random_states,
             "validated_update": self.validated_update,
             "stopped": self.stopped,
+            "goal": self._goal(),
             "position": None if loader is None else loader.state_dict(),
         }
 
@@ -159,6 +175,13 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         if "train" not in self.config.run_type:
             return
         state: Any = checkpoint.get(RUN_STATE)
+        if not isinstance(state, Mapping) or not set(self.run_state()) <= set(state):
+            state = None
+        elif state["goal"] != self._goal():
+            raise RefnetError(
+                f"checkpoint: it is of a run towards {state['goal']}, this one goes towards "
+                f"{self._goal()}: checkpoint.reset.all=True starts from its weights alone"
+            )
         reason = self._reason_against(state)
         if reason is not None:
             logger.warning(
@@ -178,7 +201,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
     def _reason_against(self, state: Mapping[str, Any] | None) -> str | None:
         """Return why a run can't go on exactly where it was; None: it can."""
         if state is None:
-            return "the checkpoint is not this trainer's"
+            return "the checkpoint is not this trainer's, or of an earlier version"
         ranks = len(state["random_states"])
         if ranks != world_size():
             return f"the checkpoint was written by {ranks} ranks, there are {world_size()} now"
@@ -186,6 +209,12 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         if loader is not None and position is None:
             return "the checkpoint holds no position in the data"
         return None if loader is None else loader.reason_against(position)
+
+    def _goal(self) -> str:
+        """Word what the best checkpoint is chosen by; a best value means nothing to another."""
+        early_stop = self.config.training.early_stop
+        stage = "pretraining, " if self.regime.pretrain else ""
+        return f"{stage}the {'lowest' if early_stop.minimize else 'highest'} {early_stop.criteria}"
 
     def _note_random_states(self) -> None:
         self.random_states = gather_objects(RandomState.now().as_mapping())

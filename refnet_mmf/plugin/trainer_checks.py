@@ -45,6 +45,10 @@ def check_numbers(config: Any) -> None:
     training = config.training
     for key in ("batch_size", "checkpoint_interval", "evaluation_interval", "log_interval"):
         _check_count(f"training.{key}", training.get(key), key in training)
+    if training.get("clip_gradients", False) and training.get("max_grad_l2_norm", None) is None:
+        raise RefnetError(
+            "training.max_grad_l2_norm: is missing, and training.clip_gradients is on"
+        )
     keep = config.get("checkpoint", {}).get("max_to_keep", -1)
     if keep != -1:
         _check_count("checkpoint.max_to_keep", keep, True)

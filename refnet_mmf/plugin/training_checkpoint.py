@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from refnet_mmf.core.global_batch import rank
 from refnet_mmf.plugin.atomic_file import save_atomically
-from refnet_mmf.plugin.checkpoint_file import UNREADABLE
+from refnet_mmf.plugin.checkpoint_file import UNREADABLE, find_checkpoint
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.models.stock_name import stock_name_of
 
@@ -54,6 +54,11 @@ class TrainingCheckpoint(Checkpoint):
     def load_state_dict(self) -> None:
         """Load what the block ``checkpoint:`` names; from a run's checkpoint, go on there."""
         self._read = {}
+        wanted = self.config.checkpoint
+        current = Path(self.ckpt_foldername, f"{self.ckpt_prefix}current.ckpt")
+        goes_on = wanted.resume and current.is_file()
+        if wanted.resume_file is not None and wanted.resume_zoo is None and not goes_on:
+            find_checkpoint(Path(wanted.resume_file), folders=False)
         super().load_state_dict()
         reset = self.config.checkpoint.reset
         if "optimizer" in self._read and not (reset.all or reset.counts):
@@ -97,7 +102,13 @@ class TrainingCheckpoint(Checkpoint):
             RefnetError: it is not the checkpoint of this model or of its stock twin.
         """
         self._mapped = bool(kwargs.get("load_pretrained", False))
-        super()._load(file, *args, **kwargs)
+        try:
+            super()._load(file, *args, **kwargs)
+        except RuntimeError as error:
+            if "size mismatch" not in str(error):
+                raise
+            first = next(line for line in str(error).splitlines() if "size mismatch" in line)
+            raise RefnetError(f"checkpoint: {file}: does not fit: {first.strip()}") from None
 
     def _torch_load(self, file: str) -> Any:
         try:

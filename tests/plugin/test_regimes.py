@@ -137,6 +137,37 @@ class TestLabelledFraction:
             assert torch.equal(weights, rest.model()[name]), name
         assert any(not torch.equal(w, own.model()[name]) for name, w in plain.model().items())
 
+    @pytest.mark.parametrize(
+        ("fixture", "data_set", "model", "label"),
+        [("movies", "mmimdb", "refnet_gmu", "genres")],
+    )
+    def test_the_rest_may_really_have_no_labels(
+        self, request, tmp_path, fixture, data_set, model, label
+    ):
+        data = tmp_path / "data"
+        shutil.copytree(request.getfixturevalue(fixture), data)
+        file = data / f"datasets/{data_set}/defaults/annotations/train.jsonl"
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        for row in rows[20:]:
+            del row[label]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        ids = tmp_path / "ids.txt"
+        # With the byte order mark that some editors write.
+        ids.write_text("\n".join(f"train.jsonl:{n}" for n in range(1, 21)), encoding="utf-8-sig")
+        project = PROJECTS / data_set / "configs" / model.removeprefix("refnet_")
+        command = [sys.executable, "-m", "mmf_cli.run", f"config={project}/refnetms_mini.yaml"]
+        options = [
+            *(f"model={model}", f"dataset={data_set}", "env.user_dir=refnet_mmf"),
+            *(f"env.data_dir={data}", f"env.save_dir={tmp_path / 'run'}", *SHORT),
+        ]
+        result = run_process(
+            [*command, *options, f"refnet.labels.ids_file={ids}"], tmp_path / "run"
+        )
+        assert result.code == 0, result.output
+        chosen = run_process([*command, *options, "refnet.labels.fraction=0.9"], tmp_path / "run")
+        assert chosen.code != 0
+        assert "is among the labelled samples, and has no field 'genres'" in chosen.output
+
 
 class TestUnlabelledBatch:
     """What the batch of unlabelled samples does to a model."""
@@ -255,8 +286,16 @@ class TestPretraining:
         run = trainer("refnet.stage=pretrain", f"env.data_dir={data}")
         assert all("targets" not in batch for batch in batches(run, 3))
 
-    def test_it_goes_without_a_refiner_nowhere(self, mmf_run):
-        result = mmf_run("refnet.stage=pretrain", "model_config.refnet_mmbt.refiner=null")
+    @pytest.mark.parametrize(
+        "options",
+        [
+            ["model_config.refnet_mmbt.refiner=null"],
+            [f"model_config.refnet_mmbt.refiner.weights.{m}=0.0" for m in ("text", "image")],
+        ],
+        ids=["no refiner", "no weight"],
+    )
+    def test_it_goes_without_a_refiner_nowhere(self, mmf_run, options):
+        result = mmf_run("refnet.stage=pretrain", *options)
         assert result.code != 0
         line = "refnet.stage: pretrain trains the refiner, and model_config.refnet_mmbt.refiner"
         assert line in result.output
@@ -340,6 +379,12 @@ class TestPrecisionAndAccumulation:
         (["refnet.stage=pretraining"], "unknown stage 'pretraining'; did you mean 'pretrain'"),
         (["refnet.pairing=shuffled"], "unknown pairing 'shuffled'; did you mean 'shuffled_"),
         (["training.fp16=True"], "training.fp16: needs a GPU, .*training.bf16=True"),
+        (["training.checkpoint_interval=0"], "training.checkpoint_interval: expected a whole num"),
+        (
+            ["training.batch_size=-4"],
+            "training.batch_size: expected a whole number above 0, got -4",
+        ),
+        (["training.clip_gradients=True"], "training.max_grad_l2_norm: is missing"),
         (["training.update_frequency=0"], "training.update_frequency: expected a number above 0"),
         (
             ["refnet.labels.fraction=0.5", "training.trainer=STOCK"],
@@ -368,3 +413,11 @@ def test_an_id_that_no_sample_has_is_named(trainer, tmp_path, memes):
     file.write_text(f"{rows[0]['id']}\n{rows[1]['id']}7777\n")
     with pytest.raises(RefnetError, match="ids.txt, line 2: no training sample has the id"):
         trainer(f"refnet.labels.ids_file={file}")
+
+
+def test_training_without_labels_is_not_begun_by_accident(mmf_run, changed_memes):
+    data = changed_memes(lambda row: {k: v for k, v in row.items() if k != "label"})
+    result = mmf_run(f"env.data_dir={data}")
+    assert result.code != 0
+    assert "dataset=hateful_memes: the model computes no loss of its own" in result.output
+    assert "Traceback" not in result.output

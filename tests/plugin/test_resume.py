@@ -209,3 +209,65 @@ def test_the_newest_checkpoints_are_kept(memes, tmp_path):
     assert run.start(), run.output
     kept = sorted(file.name for file in (tmp_path / "run" / "models").iterdir())
     assert kept == ["model_8.ckpt", "model_9.ckpt"]
+
+
+STOPS = (
+    *("training.max_updates=30", "training.checkpoint_interval=4"),
+    *("training.early_stop.enabled=True", "training.early_stop.patience=3"),
+    "optimizer.params.lr=0.0",
+)
+
+
+def test_a_run_that_early_stopping_has_ended_stays_ended(memes, tmp_path):
+    run = Run(memes, tmp_path / "run", *STOPS)
+    assert run.start(), run.output
+    assert "Early stopping activated" in run.output
+    first = run.result()
+    assert run.start(), run.output
+    assert_equal(run.result(), first)
+
+
+def test_a_best_value_of_another_goal_is_not_taken_over(memes, tmp_path):
+    first = Run(memes, tmp_path / "run", "refnet.stage=pretrain", "training.max_updates=4")
+    assert first.start(), first.output
+    second = Run(memes, tmp_path / "run", "training.max_updates=8")
+    assert not second.start()
+    line = next(line for line in second.output.splitlines() if line.startswith("refnet: error"))
+    assert "of a run towards pretraining, the lowest val/total_loss" in line
+    assert "checkpoint.reset.all=True starts from its weights alone" in line
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("training.batch_size=24",), ("refnet.labels.fraction=0.5", "refnet.labels.seed=1")],
+    ids=["batch size", "seed of the labels"],
+)
+def test_other_batches_make_a_new_epoch_and_say_so(memes, tmp_path, options):
+    before = [option for option in options if "fraction" in option]
+    first = Run(memes, tmp_path / "run", *before, "training.max_updates=4")
+    assert first.start(), first.output
+    second = Run(memes, tmp_path / "run", *options, "training.max_updates=6")
+    assert second.start(), second.output
+    assert "it was among other samples, or with another batch size" in second.output
+
+
+def test_a_checkpoint_with_other_classes_is_refused(mmf_run, finished):
+    line = _refused(
+        mmf_run(
+            f"checkpoint.resume_file={finished / 'best.ckpt'}",
+            "model_config.mmbt.num_labels=7",
+            recipe="refnetms_mini",
+        )
+    )
+    assert "does not fit: size mismatch for model.classifier" in line
+
+
+def test_a_missing_checkpoint_is_named_with_the_nearest(mmf_run, finished):
+    line = _refused(mmf_run(f"checkpoint.resume_file={finished / 'bset.ckpt'}"))
+    assert "bset.ckpt: no such file; did you mean" in line
+
+
+def test_a_file_without_the_model_s_weights_is_refused(mmf_run, tmp_path):
+    torch.save({"model": {"layer.weight": torch.ones(2)}}, tmp_path / "other.ckpt")
+    line = _refused(mmf_run(f"checkpoint.resume_file={tmp_path / 'other.ckpt'}"))
+    assert "holds none of the weights of refnet_mmbt" in line
