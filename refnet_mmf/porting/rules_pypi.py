@@ -343,7 +343,8 @@ RULES = (
 
             near = get_close_matches(model, registry.mapping["model_name_mapping"])
             raise ValueError(
-                f"model={model}: no such model is registered; near it: {near or 'none'}"
+                f"model={model}: no such model is registered; near it: {near or 'none'} "
+                "(a plugin's models are there once it is loaded: env.user_dir=PACKAGE)"
             )
 """,
         1,
