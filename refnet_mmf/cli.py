@@ -32,6 +32,16 @@ COMMANDS = {
         "refnet_mmf.experiments.data",
         "make, convert and check data sets in the files that MMF reads",
     ),
+    "embed": Command(
+        "refnet_mmf.experiments.embed",
+        "write fused embeddings and unimodal features of a checkpoint to a file",
+    ),
+    "retrieve": Command(
+        "refnet_mmf.experiments.retrieve", "retrieve samples by one modality of them"
+    ),
+    "probe": Command(
+        "refnet_mmf.experiments.probe", "tell what of each modality the embeddings keep"
+    ),
     "demo": Command(
         "refnet_mmf.experiments.demo", "train MMBT, ReFNet-MMBT and ReFNetMS-MMBT side by side"
     ),

@@ -19,17 +19,17 @@ def save_atomically(content: Any, *paths: Path) -> None:
     file where the file system has such.
     """
     first, *others = paths
-    with _in_place_of(first) as temporary, temporary.open("wb") as file:
+    with in_place_of(first) as temporary, temporary.open("wb") as file:
         torch.save(content, file)
         file.flush()
         os.fsync(file.fileno())
     for path in others:
-        with _in_place_of(path) as temporary:
+        with in_place_of(path) as temporary:
             _link_or_copy(first, temporary)
 
 
 @contextmanager
-def _in_place_of(path: Path) -> Iterator[Path]:
+def in_place_of(path: Path) -> Iterator[Path]:
     """Give the path of a file to write, which then takes the place of ``path``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.unfinished")
