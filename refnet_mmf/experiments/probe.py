@@ -66,7 +66,6 @@ def probe_table(train: EmbeddingFile, test: EmbeddingFile) -> PlainTable:
             )
             scores = [f"{found.score:.4f}", f"{found.floor:.4f}"]
             rows.append(["labels", found.measure, *scores, "logistic"])
-    notes = ["Floor: what can be had without the embedding.", f"Fitted: {train}", f"Judged: {test}"]
-    return PlainTable(
-        ["read from the embedding", "measure", "score", "floor", "probe"], rows, notes
-    )
+    header = ["read from the embedding", "measure", "score", "floor", "probe"]
+    floor = "Floor: what can be had without the embedding."
+    return PlainTable(header, rows, [floor, f"Fitted: {train}", f"Judged: {test}"])

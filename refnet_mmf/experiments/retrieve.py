@@ -72,12 +72,12 @@ def retrieval_table(
                 )
             except ValueError as error:
                 raise ValueError(f"{file.path}: {error}") from None
-            name = [file.path.name, modality]
-            rows.append([*name, "found", *(f"{100 * found.hits[k]:.2f}" for k in KS)])
-            rows.append([*name, "chance", *(f"{100 * found.chance[k]:.2f}" for k in KS)])
+            name = [str(file.path), modality]
+            rows.append([*name, "by similarity", *(f"{100 * found.hits[k]:.2f}" for k in KS)])
+            rows.append([*name, "at random", *(f"{100 * found.chance[k]:.2f}" for k in KS)])
     notes = [
-        f"Percent of queries with a match among the k nearest (of the nearest by {metric}). "
-        f"Query: {MEANING[query]}. A match {MEANING[match]}. Chance: a random order.",
-        *(f"{file.path.name}: {file}" for file in files),
+        f"Percent of queries with a match among the k nearest by {metric}. "
+        f"Query: {MEANING[query]}. A match {MEANING[match]}.",
+        *(f"{file.path}: {file}" for file in files),
     ]
-    return PlainTable(["file", "query", "", *(f"top-{k}" for k in KS)], rows, notes)
+    return PlainTable(["file", "query", "ranking", *(f"top-{k}" for k in KS)], rows, notes)

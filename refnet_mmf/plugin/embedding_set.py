@@ -41,5 +41,5 @@ class EmbeddingSet:
         """Return which samples have a label, bool [N]."""
         if self.labels is None:
             return np.zeros(len(self), dtype=bool)
-        labelled: Array = self.labels >= 0 if self.labels.ndim == 1 else self.labels.any(axis=1)
-        return labelled
+        sets = self.labels >= 0 if self.labels.ndim == 1 else self.labels > 0
+        return sets if sets.ndim == 1 else np.any(sets, axis=1)
