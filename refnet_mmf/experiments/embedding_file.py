@@ -18,6 +18,16 @@ FORMAT = "refnet embeddings 1"
 ABOUT = "about"
 FEATURES = "features."
 QUERIES = "queries."
+KEYS = (
+    "model",
+    "checkpoint",
+    "checkpoint_sha256",
+    "data_set",
+    "split",
+    "miniature",
+    "pooler",
+    "versions",
+)
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
@@ -32,9 +42,8 @@ class EmbeddingFile:
     Attributes:
         path: the file.
         embeddings: what it holds.
-        about: what it is: ``model``, ``checkpoint``, ``checkpoint_sha256``, ``data_set``,
-            ``split``, ``miniature`` (the size and seed of a generated set, or null), ``pooler``,
-            ``versions``.
+        about: what it is, by :data:`KEYS`; ``miniature`` holds size and seed of a generated set,
+            and is null for a real one.
     """
 
     path: Path
@@ -101,6 +110,7 @@ def read_embeddings(path: Path) -> EmbeddingFile:
         about = json.loads(str(arrays.pop(ABOUT)))
         if about["format"] != FORMAT:
             raise ValueError(f"of the format {about['format']!r}, not {FORMAT!r}")
+        about = {key: about[key] for key in KEYS}
         embeddings = EmbeddingSet(
             ids=arrays["ids"],
             fused=arrays["fused"],
