@@ -16,7 +16,7 @@ from refnet_mmf.experiments.embedding_file import EmbeddingError, check_new, wri
 from refnet_mmf.experiments.real_data.description import DataError
 from refnet_mmf.experiments.real_data.json_rows import read_object
 from refnet_mmf.experiments.real_data.origin import MANIFEST
-from refnet_mmf.plugin.errors import DEBUG_VARIABLE, RefnetError
+from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
 
 PACKAGES = ("mmf", "torch", "transformers", "numpy")
 CHUNK = 1 << 20
@@ -56,11 +56,15 @@ def run(args: argparse.Namespace) -> int:
             },
         }
         write_embeddings(args.out, embedded.embeddings, about, force=args.force)
-    except (RefnetError, EmbeddingError, DataError, OSError) as error:
+    except (EmbeddingError, DataError) as error:
+        print(f"refnet embed: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # whatever MMF raises when it builds a model or reads data
         if os.environ.get(DEBUG_VARIABLE) == "1":
             raise
-        sys.stdout.flush()
-        print(f"refnet embed: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"refnet embed: {one_line(error)}", file=sys.stderr)
         return 1
     embeddings = embedded.embeddings
     mark = "" if about["miniature"] is None else "MINIATURE "

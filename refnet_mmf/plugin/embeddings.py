@@ -216,7 +216,7 @@ def _for_split(
     name = trained_on[0] if data_set is None else data_set
     if name not in trained_on:
         raise RefnetError(unknown("--dataset", "data set of this run", name, trained_on))
-    old = str(config["env"]["data_dir"])
+    old = str(config["env"].get("data_dir"))
     place = Path(old if data_dir is None else data_dir).expanduser().absolute()
     if not place.is_dir():
         raise RefnetError(f"--data-dir: no such folder: {place}")

@@ -191,6 +191,17 @@ def test_a_checkpoint_file_and_another_data_folder(trained, embed, tmp_path):
     np.testing.assert_array_equal(here.fused, there.fused)
 
 
+def test_the_regime_of_the_run_is_left_aside(trained, embed, tmp_path):
+    _, run = trained(*MOVIES_GMU)
+    content = torch.load(run / "best.ckpt", map_location="cpu", weights_only=True)
+    content["config"]["refnet"] = {"stage": "pretrain", "pairing": "shuffled_text"}
+    torch.save(content, tmp_path / "changed.ckpt")
+    here = embed(run).embeddings
+    there = embed(tmp_path / "changed.ckpt", name="changed.npz").embeddings
+    np.testing.assert_array_equal(here.fused, there.fused)
+    np.testing.assert_array_equal(here.labels, there.labels)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "variant", "registered"),
@@ -247,7 +258,11 @@ def test_bad_checkpoints_are_refused_in_one_line(trained, refused, tmp_path):
     bare = tmp_path / "bare.pth"
     torch.save(content["model"], bare)
     assert "bare.pth: holds no configuration" in refused(bare)
+    processors = {"text_processor": {"type": "none_such", "params": {}}}
+    dataset_config = content["config"]["dataset_config"]["hateful_memes"]
+    broken = {"hateful_memes": {**dataset_config, "processors": processors}}
     for change, message in [
+        ({"dataset_config": broken}, "(REFNET_DEBUG=1 shows where)"),
         ({"dataset_config": None}, "its configuration has no 'dataset_config'"),
         ({"model": "refnet_mbt"}, "unknown model 'refnet_mbt'; did you mean 'refnet_mmbt'"),
         ({"model": "pythia"}, "a checkpoint of 'pythia', for which no taps come with the plugin"),
