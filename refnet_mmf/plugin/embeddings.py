@@ -104,7 +104,7 @@ def embed(
     if checkpoint.config["model"] in worked_bases():
         checkpoint = _with_worked_taps(checkpoint)
     config = OmegaConf.create(dict(checkpoint.config))
-    with _registered(config):
+    with _registered(config, name):
         check_data(config)
         model = build_pretrained(model_class, checkpoint)
         dataset = build_dataset(name, config.dataset_config[name], split)
@@ -270,13 +270,22 @@ def _with_worked_taps(checkpoint: CheckpointFile) -> CheckpointFile:
 
 
 @contextlib.contextmanager
-def _registered(config: Any) -> Iterator[None]:
-    """Let ``config`` be MMF's configuration within this context."""
-    previous = registry.get("config", no_warning=True)
+def _registered(config: Any, data_set: str) -> Iterator[None]:
+    """Let ``config`` be MMF's configuration within this context, and leave MMF as it was.
+
+    A data set takes over the processors of another one of its name in the same process: a tokenizer
+    of other settings, or of another folder.
+    """
+    processors = config.dataset_config[data_set].get("processors", None) or {}
+    names = ["config", *(f"{data_set}_{key}" for key in processors)]
+    previous = {name: registry.unregister(name) for name in names}
     registry.register("config", config)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        registry.register("config", previous)
+        for name, value in previous.items():
+            registry.unregister(name)
+            if value is not None:
+                registry.register(name, value)
