@@ -38,6 +38,16 @@ COMMANDS = {
     "figure": Command(
         "refnet_mmf.experiments.figure_command", "draw a figure of the paper from numbers made here"
     ),
+    "embed": Command(
+        "refnet_mmf.experiments.embed",
+        "write fused embeddings and unimodal features of a checkpoint to a file",
+    ),
+    "retrieve": Command(
+        "refnet_mmf.experiments.retrieve", "retrieve samples by one modality of them"
+    ),
+    "probe": Command(
+        "refnet_mmf.experiments.probe", "tell what of each modality the embeddings keep"
+    ),
     "demo": Command(
         "refnet_mmf.experiments.demo", "train MMBT, ReFNet-MMBT and ReFNetMS-MMBT side by side"
     ),

@@ -16,6 +16,14 @@ class RefnetError(ValueError):
     """
 
 
+def one_line(error: BaseException) -> str:
+    """Return an error's message in one line; of one that is not ours its type, too."""
+    message = " ".join(str(error).split())
+    if isinstance(error, RefnetError):
+        return message
+    return f"{type(error).__name__}: {message} ({DEBUG_VARIABLE}=1 shows where)"
+
+
 def print_refnet_errors_in_one_line() -> None:
     """Let an uncaught :class:`RefnetError` end the process in one line; twice is once."""
     previous = sys.excepthook

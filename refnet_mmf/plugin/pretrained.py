@@ -10,7 +10,7 @@ from mmf.utils.download import download_pretrained_model
 from omegaconf import OmegaConf, open_dict
 from torch import nn
 
-from refnet_mmf.plugin.checkpoint_file import read_checkpoint
+from refnet_mmf.plugin.checkpoint_file import CheckpointFile, read_checkpoint
 from refnet_mmf.plugin.errors import RefnetError
 
 
@@ -34,7 +34,18 @@ def load_pretrained(model_class: Any, source: str | Path) -> nn.Module:
             f"{model_class.stock_name}. or {model_class.name}."
         )
     folder = path if path.exists() else Path(download_pretrained_model(str(source)))
-    checkpoint = read_checkpoint(folder)
+    return build_pretrained(model_class, read_checkpoint(folder))
+
+
+def build_pretrained(model_class: Any, checkpoint: CheckpointFile) -> Any:
+    """Build a ReFNet model from a checkpoint that has been read.
+
+    Returns:
+        The model in eval mode. Called, it returns scores and no losses.
+
+    Raises:
+        RefnetError: it is another model's checkpoint, or it does not fit.
+    """
     section = checkpoint.section((model_class.name, model_class.stock_name))
     previous = registry.get("config", no_warning=True)
     registry.register("config", OmegaConf.create(dict(checkpoint.config)))

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from refnet_mmf import register
-from refnet_mmf.plugin.errors import DEBUG_VARIABLE, RefnetError
+from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -44,13 +44,6 @@ def run(args: argparse.Namespace) -> int:
         if os.environ.get(DEBUG_VARIABLE) == "1" or isinstance(error, SystemExit):
             raise
         sys.stdout.flush()
-        print(f"refnet run: {_one_line(error)}", file=sys.stderr)
+        print(f"refnet run: {one_line(error)}", file=sys.stderr)
         return 1
     return 0
-
-
-def _one_line(error: BaseException) -> str:
-    message = " ".join(str(error).split())
-    if isinstance(error, RefnetError):
-        return message
-    return f"{type(error).__name__}: {message} ({DEBUG_VARIABLE}=1 shows where)"

@@ -1,0 +1,140 @@
+"""Files of embeddings: an npz of plain arrays, and what it is as JSON inside."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refnet_mmf.plugin.atomic_file import in_place_of
+from refnet_mmf.plugin.embedding_set import EmbeddingSet
+
+FORMAT = "refnet embeddings 1"
+ABOUT = "about"
+FEATURES = "features."
+QUERIES = "queries."
+KEYS = (
+    "model",
+    "checkpoint",
+    "checkpoint_sha256",
+    "data_set",
+    "split",
+    "miniature",
+    "pooler",
+    "versions",
+)
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+
+class EmbeddingError(ValueError):
+    """A file of embeddings can't be used; the message says why, in one line."""
+
+
+@dataclass(frozen=True)
+class EmbeddingFile:
+    """A file of embeddings, read.
+
+    Attributes:
+        path: the file.
+        embeddings: what it holds.
+        about: what it is, by :data:`KEYS`; ``miniature`` holds size and seed of a generated set,
+            and is null for a real one.
+    """
+
+    path: Path
+    embeddings: EmbeddingSet
+    about: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        """Tell in a line what this is; numbers of miniature data are never shown without."""
+        about = self.about
+        told = f"{about['model']} on {about['data_set']}, {about['split']} split"
+        miniature = about["miniature"]
+        if miniature is not None:
+            told = f"MINIATURE ({', '.join(f'{k} {v}' for k, v in miniature.items())}): {told}"
+        return f"{told}, {len(self.embeddings)} samples, {about['checkpoint']}"
+
+
+def write_embeddings(
+    path: Path, embeddings: EmbeddingSet, about: Mapping[str, Any], *, force: bool = False
+) -> None:
+    """Write embeddings; the file is whole or not there.
+
+    Raises:
+        EmbeddingError: the file is there, and ``force`` is not set.
+        OSError: it can't be written.
+    """
+    check_new(path, force)
+    arrays: dict[str, Any] = {
+        "ids": embeddings.ids,
+        "fused": embeddings.fused,
+        **{f"{FEATURES}{name}": rows for name, rows in embeddings.features.items()},
+        **{f"{QUERIES}{name}": rows for name, rows in embeddings.queries.items()},
+        ABOUT: np.array(json.dumps({"format": FORMAT, **about})),
+    }
+    for name in ("labels", "scores"):
+        rows = getattr(embeddings, name)
+        if rows is not None:
+            arrays[name] = rows
+    with in_place_of(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def check_new(path: Path, force: bool) -> None:
+    """Refuse to write over a file that is there.
+
+    Raises:
+        EmbeddingError: it is, and ``force`` is not set.
+    """
+    if path.exists() and not force:
+        raise EmbeddingError(f"{path}: is there already; name another file, or use --force")
+
+
+def read_embeddings(path: Path) -> EmbeddingFile:
+    """Read what :func:`write_embeddings` wrote.
+
+    Raises:
+        EmbeddingError: there is no such file, it is damaged, it is not one of these, or an
+            embedding is not finite.
+    """
+    if not path.is_file():
+        raise EmbeddingError(f"{path}: no such file")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(str(arrays.pop(ABOUT)))
+        if about["format"] != FORMAT:
+            raise ValueError(f"of the format {about['format']!r}, not {FORMAT!r}")
+        about = {key: about[key] for key in KEYS}
+        embeddings = EmbeddingSet(
+            ids=arrays["ids"],
+            fused=arrays["fused"],
+            features=_named(arrays, FEATURES),
+            queries=_named(arrays, QUERIES),
+            labels=arrays.get("labels"),
+            scores=arrays.get("scores"),
+        )
+    except (*UNREADABLE, AttributeError, TypeError) as error:
+        said = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        raise EmbeddingError(
+            f"{path}: damaged, or not written by 'refnet embed' ({said})"
+        ) from None
+    for name, rows in arrays.items():
+        if len(rows) != len(embeddings):
+            raise EmbeddingError(
+                f"{path}: {name}: expected {len(embeddings)} rows, got {len(rows)}"
+            )
+        if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+            raise EmbeddingError(f"{path}: {name}: holds values that are not finite")
+    return EmbeddingFile(path, embeddings, about)
+
+
+def _named(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {
+        name.removeprefix(prefix): rows for name, rows in arrays.items() if name.startswith(prefix)
+    }

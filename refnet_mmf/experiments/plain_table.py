@@ -1,0 +1,56 @@
+"""Tables of text: shown in a terminal, and written as Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from refnet_mmf.plugin.atomic_file import in_place_of
+
+
+@dataclass(frozen=True)
+class PlainTable:
+    """A table.
+
+    Attributes:
+        header: names of the columns.
+        rows: their cells.
+        notes: lines below it: what the numbers are, and of what.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+    def markdown(self) -> str:
+        """Return it in Markdown, its columns aligned, so that it can be read as it is."""
+        widths = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
+        lines = [_line(self.header, widths), f"|{'|'.join('-' * (w + 2) for w in widths)}|"]
+        lines += [_line(row, widths) for row in self.rows]
+        return "\n".join([*lines, *(f"\n{note}" for note in self.notes)]) + "\n"
+
+    def csv(self) -> str:
+        """Return it as CSV, without the notes."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.header)
+        writer.writerows(self.rows)
+        return text.getvalue()
+
+    def write(self, path: Path) -> list[Path]:
+        """Write it as ``path`` with the endings .md and .csv; return the files."""
+        contents = {".md": self.markdown(), ".csv": self.csv()}
+        files = []
+        for ending, content in contents.items():
+            file = path.with_name(f"{path.name}{ending}")
+            with in_place_of(file) as temporary:
+                temporary.write_text(content, encoding="utf-8")
+            files.append(file)
+        return files
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return f"| {' | '.join(c.ljust(w) for c, w in zip(cells, widths, strict=True))} |"

@@ -1,0 +1,71 @@
+"""``refnet probe``: what of each modality the fused embeddings keep, by linear probes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from refnet_mmf.experiments.embedding_file import EmbeddingFile, read_embeddings
+from refnet_mmf.experiments.plain_table import PlainTable
+from refnet_mmf.experiments.probes import feature_probe, label_probe
+
+SAME = ("model", "checkpoint_sha256", "data_set", "pooler")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``refnet probe``."""
+    parser.add_argument("train", type=Path, metavar="TRAIN.npz", help="to fit the probes to")
+    parser.add_argument("test", type=Path, metavar="TEST.npz", help="to judge them by")
+    parser.add_argument("--out", type=Path, help="write NAME.md and NAME.csv, too", metavar="NAME")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table; return the exit code."""
+    try:
+        table = probe_table(read_embeddings(args.train), read_embeddings(args.test))
+        print(table.markdown(), end="")
+        for file in table.write(args.out) if args.out is not None else ():
+            print(f"wrote {file}")
+    except (ValueError, OSError) as error:
+        print(f"refnet probe: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def probe_table(train: EmbeddingFile, test: EmbeddingFile) -> PlainTable:
+    """Make the table: a line for each modality, and one for the labels.
+
+    Raises:
+        ValueError: the files are of different networks, or of the same split.
+    """
+    for key in SAME:
+        if train.about[key] != test.about[key]:
+            raise ValueError(
+                f"{test.path}: {key} {test.about[key]!r}, but {train.path} has "
+                f"{train.about[key]!r}: both must be of one network"
+            )
+    if train.about["split"] == test.about["split"]:
+        raise ValueError(
+            f"{test.path}: the {test.about['split']} split, as is {train.path}: a probe is judged "
+            "by samples that it was not fitted to"
+        )
+    inputs, others = train.embeddings, test.embeddings
+    rows = []
+    for name in sorted(inputs.features):
+        score, alpha = feature_probe(
+            (inputs.fused, inputs.features[name]), (others.fused, others.features[name])
+        )
+        rows.append([f"{name} features", "R^2", f"{score:.4f}", "0", f"ridge, alpha {alpha:g}"])
+    if inputs.labels is not None and others.labels is not None:
+        fitted, judged = inputs.labelled(), others.labelled()
+        if fitted.any() and judged.any():
+            found = label_probe(
+                (inputs.fused[fitted], inputs.labels[fitted]),
+                (others.fused[judged], others.labels[judged]),
+            )
+            scores = [f"{found.score:.4f}", f"{found.floor:.4f}"]
+            rows.append(["labels", found.measure, *scores, "logistic"])
+    header = ["read from the embedding", "measure", "score", "floor", "probe"]
+    floor = "Floor: what can be had without the embedding."
+    return PlainTable(header, rows, [floor, f"Fitted: {train}", f"Judged: {test}"])

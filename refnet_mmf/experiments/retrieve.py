@@ -1,0 +1,83 @@
+"""``refnet retrieve``: how well each modality finds samples of its label (Tables 1 and 7)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from refnet_mmf.core.messages import check_name
+from refnet_mmf.experiments.embedding_file import EmbeddingFile, read_embeddings
+from refnet_mmf.experiments.plain_table import PlainTable
+from refnet_mmf.experiments.retrieval import KS, MATCHES, METRICS, QUERIES, queries_of, retrieve
+
+MEANING = {
+    "fused": "the fused embedding with the other modality taken away",
+    "padded": "the modality's own feature, padded or cut to the embedding's width",
+    "exact": "has the same label set",
+    "any": "shares a label",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``refnet retrieve``."""
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE.npz", help="of refnet embed")
+    parser.add_argument("--query", default="fused", help=f"{' or '.join(QUERIES)} (fused)")
+    parser.add_argument("--match", default="exact", help=f"{' or '.join(MATCHES)} (exact)")
+    parser.add_argument("--metric", default="cosine", help=f"{' or '.join(METRICS)} (cosine)")
+    parser.add_argument("--out", type=Path, help="write NAME.md and NAME.csv, too", metavar="NAME")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table; return the exit code."""
+    try:
+        check_name("--query", "query", args.query, QUERIES)
+        check_name("--match", "match", args.match, MATCHES)
+        check_name("--metric", "metric", args.metric, METRICS)
+        files = [read_embeddings(path) for path in args.files]
+        table = retrieval_table(files, args.query, args.match, args.metric)
+        print(table.markdown(), end="")
+        for file in table.write(args.out) if args.out is not None else ():
+            print(f"wrote {file}")
+    except (ValueError, OSError) as error:
+        print(f"refnet retrieve: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def retrieval_table(
+    files: list[EmbeddingFile], query: str, match: str, metric: str = "cosine"
+) -> PlainTable:
+    """Make the table: a line for each file and modality, and one of chance below it.
+
+    Raises:
+        ValueError: a file has no labels, or no queries of this form.
+    """
+    rows = []
+    for file in files:
+        embeddings = file.embeddings
+        there = embeddings.queries if query == "fused" else embeddings.features
+        if not there:
+            raise ValueError(f"{file.path}: holds no {query} queries; use --query padded")
+        if embeddings.labels is None:
+            raise ValueError(f"{file.path}: its split has no labels")
+        for modality in sorted(there):
+            try:
+                found = retrieve(
+                    queries_of(embeddings, modality, query),
+                    embeddings.fused,
+                    embeddings.labels,
+                    match=match,
+                    metric=metric,
+                )
+            except ValueError as error:
+                raise ValueError(f"{file.path}: {error}") from None
+            name = [str(file.path), modality]
+            rows.append([*name, "by similarity", *(f"{100 * found.hits[k]:.2f}" for k in KS)])
+            rows.append([*name, "at random", *(f"{100 * found.chance[k]:.2f}" for k in KS)])
+    notes = [
+        f"Percent of queries with a match among the k nearest by {metric}. "
+        f"Query: {MEANING[query]}. A match {MEANING[match]}.",
+        *(f"{file.path}: {file}" for file in files),
+    ]
+    return PlainTable(["file", "query", "ranking", *(f"top-{k}" for k in KS)], rows, notes)
