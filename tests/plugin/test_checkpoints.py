@@ -204,6 +204,21 @@ def test_from_pretrained_reads_folder_file_and_stock_twin(trained, samples, name
         assert torch.equal(twin.state_dict()[key], value), key
 
 
+def test_from_pretrained_of_any_model_finds_the_base_in_the_checkpoint(memes, tmp_path, samples):
+    from refnet_mmf.plugin.models.any_model import RefNetOnAnyModel
+    from tests.plugin.conftest import PROJECT, run_mmf
+
+    recipe = PROJECT.parent / "visual_bert" / "refnet_mini.yaml"
+    run = run_mmf(memes, tmp_path / "run", recipe=str(recipe), model="refnet")
+    assert run.code == 0, run.output[-3000:]
+    model = RefNetOnAnyModel.from_pretrained(run.folder)
+    assert model.stock_name == "visual_bert"
+    for key, value in run.model("best.ckpt").items():
+        assert torch.equal(model.state_dict()[key], value), key
+    with pytest.raises(RefnetError, match="no such file or folder"):
+        RefNetOnAnyModel.from_pretrained(tmp_path / "none")
+
+
 def test_from_pretrained_names_what_is_wrong(trained, tmp_path):
     import refnet_mmf
 

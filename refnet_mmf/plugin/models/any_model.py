@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from mmf.common.registry import registry
@@ -10,9 +11,11 @@ from mmf.models.base_model import BaseModel
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from refnet_mmf.core.messages import unknown
+from refnet_mmf.plugin.checkpoint_file import read_checkpoint
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.fusion_taps import FusionTaps
 from refnet_mmf.plugin.model_settings import ModelSettings
+from refnet_mmf.plugin.pretrained import build_pretrained
 from refnet_mmf.plugin.refnet import CONFIGS, ReFNet
 from refnet_mmf.plugin.section import OWN_BLOCKS
 from refnet_mmf.plugin.tap_settings import TapSettings, read_tap_settings
@@ -49,6 +52,23 @@ class RefNetOnAnyModel(ReFNet):
         base = _base_in_the_making()
         file = DEFAULTS / f"{base}.yaml"
         return str(file if base and file.is_file() else DEFAULTS / "defaults.yaml")
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, *args: Any, **kwargs: Any) -> Any:
+        """Build the model from a checkpoint of its own, for inference.
+
+        Args:
+            source: the folder of a run, or a file; it says which model the base is.
+            args: not read; MMF's signature.
+            kwargs: not read; MMF's signature.
+
+        Raises:
+            RefnetError: there is no such checkpoint, or it is another model's.
+        """
+        if cls is not RefNetOnAnyModel:
+            return super().from_pretrained(source)
+        checkpoint = read_checkpoint(Path(source))
+        return build_pretrained(class_on(base_of(checkpoint.section((NAME,)))), checkpoint)
 
     @classmethod
     def check_settings(cls, section: DictConfig) -> ModelSettings:
