@@ -58,6 +58,7 @@ def test_a_grid_is_run_once_and_a_failure_does_not_stop_the_rest(jobs, capfd):
     assert done.run.log.read_bytes() == log
 
 
+@pytest.mark.slow
 def test_a_run_by_hand_from_the_command_gives_the_number(jobs, tmp_path):
     (job,) = jobs(CELL)
     result = run_all([job], workers=1).results[job]

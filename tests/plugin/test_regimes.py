@@ -257,7 +257,7 @@ class TestPretraining:
     @pytest.mark.parametrize(
         ("fixture", "data_set", "model", "label"),
         [
-            ("movies", "mmimdb", "refnet_gmu", "genres"),
+            pytest.param("movies", "mmimdb", "refnet_gmu", "genres", marks=pytest.mark.slow),
             ("entailment", "visual_entailment", "refnet_concat", "gold_label"),
         ],
     )

@@ -125,7 +125,11 @@ WORKERS = ("training.num_workers=2",)
 
 @pytest.mark.parametrize(
     ("options", "kills"),
-    [((), (4, 9)), (LABELS, (7,)), (WORKERS, (6,))],
+    [
+        pytest.param((), (4, 9), marks=pytest.mark.slow),
+        (LABELS, (7,)),
+        pytest.param(WORKERS, (6,), marks=pytest.mark.slow),
+    ],
     ids=["all labels", "half the labels, accumulation", "workers"],
 )
 def test_a_killed_run_ends_as_one_that_was_never_stopped(
@@ -204,6 +208,7 @@ def test_checkpoints_are_files_with_several_names_and_no_rest_is_left(finished):
     assert not list(finished.rglob(".*unfinished"))
 
 
+@pytest.mark.slow
 def test_the_newest_checkpoints_are_kept(memes, tmp_path):
     run = Run(memes, tmp_path / "run", "training.max_updates=9", "checkpoint.max_to_keep=2")
     assert run.start(), run.output
@@ -239,7 +244,10 @@ def test_a_best_value_of_another_goal_is_not_taken_over(memes, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [("training.batch_size=24",), ("refnet.labels.fraction=0.5", "refnet.labels.seed=1")],
+    [
+        pytest.param(("training.batch_size=24",), marks=pytest.mark.slow),
+        ("refnet.labels.fraction=0.5", "refnet.labels.seed=1"),
+    ],
     ids=["batch size", "seed of the labels"],
 )
 def test_other_batches_make_a_new_epoch_and_say_so(memes, tmp_path, options):
