@@ -14,8 +14,8 @@ from pathlib import Path
 
 from refnet_mmf import __version__
 from refnet_mmf.core.messages import unknown
+from refnet_mmf.experiments.csv_text import csv_text
 from refnet_mmf.experiments.figure_files import (
-    csv_bytes,
     figure_paths,
     png_bytes,
     svg_bytes,
@@ -71,7 +71,7 @@ def draw(name: str, words: Sequence[str]) -> int:
         {
             svg: svg_bytes(drawn.picture, text),
             png: png_bytes(drawn.picture, text),
-            csv: csv_bytes(facts, drawn.columns, drawn.rows),
+            csv: csv_text(drawn.columns, drawn.rows, facts).encode(),
         }
     )
     print("\n".join([as_text(drawn.table), "", *drawn.notes, "", *map(str, paths)]))

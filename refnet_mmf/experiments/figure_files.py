@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -34,20 +33,6 @@ def png_bytes(figure: Figure, metadata: Mapping[str, str] | None = None) -> byte
     figure.set_dpi(PNG_DOTS_PER_INCH)
     FigureCanvasAgg(figure).print_png(buffer, metadata=metadata)
     return buffer.getvalue()
-
-
-def csv_bytes(
-    comments: Iterable[str], columns: Sequence[str], rows: Iterable[Sequence[object]]
-) -> bytes:
-    """Return a table as CSV below lines of comment; floats have six significant digits."""
-    text = io.StringIO()
-    for line in comments:
-        text.write(f"# {line}\n")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow(f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row)
-    return text.getvalue().encode()
 
 
 def figure_paths(folder: Path, name: str) -> list[Path]:

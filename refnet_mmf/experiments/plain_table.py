@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from refnet_mmf.plugin.atomic_file import in_place_of
+from refnet_mmf.experiments.csv_text import csv_text
+from refnet_mmf.plugin.atomic_file import write_atomically
 
 
 @dataclass(frozen=True)
@@ -32,24 +31,21 @@ class PlainTable:
         lines += [_line(row, widths) for row in self.rows]
         return "\n".join([*lines, *(f"\n{note}" for note in self.notes)]) + "\n"
 
-    def csv(self) -> str:
-        """Return it as CSV, without the notes."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.header)
-        writer.writerows(self.rows)
-        return text.getvalue()
-
     def write(self, path: Path) -> list[Path]:
-        """Write it as ``path`` with the endings .md and .csv; return the files."""
-        contents = {".md": self.markdown(), ".csv": self.csv()}
+        """Write it as ``path`` with the endings .md and .csv (no notes); return the files."""
+        contents = {".md": self.markdown(), ".csv": csv_text(self.header, self.rows)}
         files = []
         for ending, content in contents.items():
             file = path.with_name(f"{path.name}{ending}")
-            with in_place_of(file) as temporary:
-                temporary.write_text(content, encoding="utf-8")
+            write_atomically(content, file)
             files.append(file)
         return files
+
+    def show(self, path: Path | None) -> None:
+        """Print it, and write it where ``path`` is given."""
+        print(self.markdown(), end="")
+        for file in self.write(path) if path is not None else ():
+            print(f"wrote {file}")
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -24,9 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the table; return the exit code."""
     try:
         table = probe_table(read_embeddings(args.train), read_embeddings(args.test))
-        print(table.markdown(), end="")
-        for file in table.write(args.out) if args.out is not None else ():
-            print(f"wrote {file}")
+        table.show(args.out)
     except (ValueError, OSError) as error:
         print(f"refnet probe: {error}", file=sys.stderr)
         return 1

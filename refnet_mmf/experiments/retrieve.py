@@ -36,9 +36,7 @@ def run(args: argparse.Namespace) -> int:
         check_name("--metric", "metric", args.metric, METRICS)
         files = [read_embeddings(path) for path in args.files]
         table = retrieval_table(files, args.query, args.match, args.metric)
-        print(table.markdown(), end="")
-        for file in table.write(args.out) if args.out is not None else ():
-            print(f"wrote {file}")
+        table.show(args.out)
     except (ValueError, OSError) as error:
         print(f"refnet retrieve: {error}", file=sys.stderr)
         return 1

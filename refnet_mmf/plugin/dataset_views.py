@@ -5,10 +5,10 @@ The stock builders load a split as they do; its parts are then replaced by these
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from torch.utils.data import Dataset
+from torch.utils.data import ConcatDataset, Dataset
 
 from refnet_mmf.core.sample_choice import another_sample
 from refnet_mmf.plugin.data_check import FIELDS
@@ -89,17 +89,17 @@ class WithOtherText(DatasetView):
 
     Args:
         viewed: the part of a split that this stands for.
-        split: reads a sample of the whole split by its position.
+        split: the whole of it.
         others: position of the other sample, for each of this part.
     """
 
-    def __init__(self, viewed: Any, split: Callable[[int], Any], others: Sequence[int]) -> None:
+    def __init__(self, viewed: Any, split: Dataset[Any], others: Sequence[int]) -> None:
         super().__init__(viewed)
         self.split = split
         self.others = others
 
     def __getitem__(self, index: int) -> Any:
-        return self._exchange(self.viewed[index], self.split(self.others[index]))
+        return self._exchange(self.viewed[index], self.split[self.others[index]])
 
     def _moves(self, key: str) -> bool:
         return key in TEXT_KEYS
@@ -166,26 +166,12 @@ def exchange_samples(dataset: Any, pairing: str, seed: int) -> None:
     if len(dataset) < 2:
         raise RefnetError(f"refnet.pairing: {pairing}: a split of {len(dataset)} has no other one")
     others = another_sample(sample_ids(dataset), seed)
-    split = _SplitReader(parts)
+    split: ConcatDataset[Any] = ConcatDataset(parts)
     views, before = [], 0
     for part in parts:
         views.append(PAIRINGS[pairing](part, split, others[before : before + len(part)]))
         before += len(part)
     _replace_parts(dataset, views)
-
-
-class _SplitReader:
-    """Reads a sample of a split by its position in the whole of it."""
-
-    def __init__(self, parts: Sequence[Any]) -> None:
-        self.parts = parts
-
-    def __call__(self, position: int) -> Any:
-        for part in self.parts:
-            if position < len(part):
-                return part[position]
-            position -= len(part)
-        raise IndexError(position)
 
 
 def _hide_labels(part: Any, kept: Collection[int]) -> None:

@@ -61,9 +61,10 @@ class Regime:
         self.pairing = settings.pairing
 
     @property
-    def uses_all_labels(self) -> bool:
-        """Whether every training sample is used with its label."""
-        return not self.pretrain and self.labels.fraction == 1 and self.labels.ids_file is None
+    def uses_some_labels(self) -> bool:
+        """Whether some of the training samples are used with their labels, and others without."""
+        some = self.labels.fraction < 1 or self.labels.ids_file is not None
+        return some and not self.pretrain
 
 
 def regime_of(config: DictConfig | None) -> Regime:
@@ -77,7 +78,7 @@ def regime_of(config: DictConfig | None) -> Regime:
     wants = [
         key
         for key, asked in (
-            ("labels", not regime.uses_all_labels and not regime.pretrain),
+            ("labels", regime.uses_some_labels),
             ("stage", regime.pretrain),
             ("pairing", regime.pairing != "matched"),
         )

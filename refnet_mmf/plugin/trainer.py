@@ -92,7 +92,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         ((name, stock),) = loaders.items()
         labels = self.regime.labels
         chosen = None
-        if not (self.regime.pretrain or self.regime.uses_all_labels):
+        if self.regime.uses_some_labels:
             chosen = choose_labelled(stock.dataset, labels)
             keep_labels(stock.dataset, chosen)
             self._write_labelled_ids(stock.dataset, chosen)
@@ -233,7 +233,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
             )
 
     def _warn_of_several_data_sets(self) -> None:
-        if not (self.regime.pretrain or self.regime.uses_all_labels):
+        if self.regime.uses_some_labels:
             raise RefnetError("refnet.labels: is for one data set; dataset= names several")
         logger.warning(
             "With several data sets a resumed run starts a new epoch: its result is not that of a "

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from refnet_mmf.experiments.spread import mean_and_spread
+
 CONFIDENCE = 0.95
 
 
@@ -50,9 +52,8 @@ class Comparison:
 
 def summarize(values: Sequence[float]) -> Summary:
     """Return mean and standard deviation of ``values``; NaN where there are too few."""
-    array = np.asarray(values, dtype=float)
-    mean = float(array.mean()) if len(array) else math.nan
-    return Summary(mean, float(array.std(ddof=1)) if len(array) > 1 else math.nan, len(array))
+    mean, std = mean_and_spread(values) if len(values) else (math.nan, math.nan)
+    return Summary(mean, std, len(values))
 
 
 def compare(values: Sequence[float], baseline: Sequence[float]) -> Comparison:

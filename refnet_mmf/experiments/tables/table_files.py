@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from tabulate import tabulate
 
+from refnet_mmf.experiments.csv_text import csv_text
 from refnet_mmf.experiments.page import Table
 from refnet_mmf.plugin.atomic_file import write_atomically
 
@@ -34,11 +33,7 @@ def as_latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
 
 def as_csv(table: Table) -> str:
     """Return a table as CSV, its header first."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(table.header)
-    writer.writerows(table.rows)
-    return buffer.getvalue()
+    return csv_text(table.header, table.rows)
 
 
 def write_tables(
