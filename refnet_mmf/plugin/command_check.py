@@ -28,7 +28,8 @@ from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.labelled_samples import read_ids
 from refnet_mmf.plugin.refnet import ReFNet
 from refnet_mmf.plugin.regime import regime_of
-from refnet_mmf.plugin.trainer_checks import check_numbers, check_precision
+from refnet_mmf.plugin.trainer_checks import check_numbers, check_optimizer, check_precision
+from refnet_mmf.plugin.yaml_keys import check_yaml_keys
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -62,6 +63,10 @@ def check_command(options: Sequence[str]) -> list[str]:
     essential = {key: value for key, value in values.items() if key in ESSENTIAL}
     _check_keys(_build_configuration(essential), [key for key in values if key not in ESSENTIAL])
     config = _build_configuration(values)
+    if "config" in values:
+        without_file = {key: value for key, value in essential.items() if key != "config"}
+        check_yaml_keys(values["config"], config, _build_configuration(without_file))
+        registry.register("config", config)
     _check_losses(config)
     model = registry.get_model_class(config.model)
     if issubclass(model, ReFNet):
@@ -71,6 +76,8 @@ def check_command(options: Sequence[str]) -> list[str]:
         read_ids(Path(regime.labels.ids_file))
     check_precision(config.training)
     check_numbers(config)
+    if "train" in config.run_type:
+        check_optimizer(config.optimizer)
     if not regime.pretrain:
         _check_metrics(config)
     _check_data(config)

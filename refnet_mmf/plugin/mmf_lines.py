@@ -78,7 +78,8 @@ def accept_box_processor() -> None:
     """Let ``transformer_bbox_processor`` stand in a data set's YAML on both lines.
 
     On main a data set makes the boxes of its regions by it, where a YAML has it. On the PyPI line
-    the models make them, and no such processor is known: there it is taken, and never called.
+    the models make them, and no such processor is known: there it is taken, with its parameters
+    ``bbox_key``, ``image_width_key`` and ``image_height_key``, and never called.
     """
     if LINE == "pypi":
         registry.register_processor("transformer_bbox")(BaseProcessor)

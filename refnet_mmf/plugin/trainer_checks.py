@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmf.common.registry import registry
+from omegaconf import OmegaConf
 
 from refnet_mmf.core.global_batch import world_size
+from refnet_mmf.core.messages import unknown
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.metrics import TWINS_OF_STOCK_METRICS
 
@@ -57,6 +60,31 @@ def check_numbers(config: Any) -> None:
 def _check_count(place: str, value: Any, given: bool) -> None:
     if given and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise RefnetError(f"{place}: expected a whole number above 0, got {value!r}")
+
+
+def check_optimizer(section: Any) -> None:
+    """Refuse an optimizer that is not there, or whose parameters it does not take.
+
+    Raises:
+        RefnetError: one line.
+    """
+    kind = section.get("type", None)
+    of_torch = {
+        name: item
+        for name, item in vars(torch.optim).items()
+        if isinstance(item, type) and issubclass(item, torch.optim.Optimizer)
+    }
+    known = {**of_torch, **registry.mapping["optimizer_name_mapping"]}
+    if kind not in known:
+        raise RefnetError(unknown("optimizer.type", "optimizer", kind, known))
+    params = OmegaConf.to_container(section.get("params", None) or OmegaConf.create(), resolve=True)
+    for key, value in params.items():
+        if isinstance(value, str):
+            raise RefnetError(f"optimizer.params.{key}: expected a number, got {value!r}")
+    try:
+        known[kind]([torch.nn.Parameter(torch.zeros(1))], **params)
+    except (TypeError, ValueError) as error:
+        raise RefnetError(f"optimizer.params: {kind}: {' '.join(str(error).split())}") from None
 
 
 def check_batch_size(training: Any) -> None:

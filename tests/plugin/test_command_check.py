@@ -67,6 +67,7 @@ def test_a_config_of_the_package_is_found_from_anywhere(check, tmp_path, monkeyp
         (["refnet.labels.ids_file=no.txt"], "", "refnet.labels.ids_file: no such file: no.txt"),
         (["refnet.label.fraction=0.1"], "", "unknown option 'label'; did you mean 'labels'"),
         (["training.fp16=True"], "", "training.fp16: needs a GPU"),
+        (["optimizer.params.lr=fast"], "", "optimizer.params.lr: expected a number, got 'fast'"),
         (["config=refnet_mni.yaml"], "config", "config: no such file: refnet_mni.yaml"),
         (
             ["training.max_update=3"],
@@ -107,6 +108,74 @@ def test_a_yaml_that_does_not_parse_is_named(check, tmp_path):
     file.write_text("training: [1, 2\n")
     with pytest.raises(RefnetError, match="configuration: .*broken.yaml"):
         check(f"config={file}", leave_out=["config"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "training: {max_update: 3}",
+            "own.yaml: training: unknown key 'max_update'; did you mean 'max_updates'",
+        ),
+        ("trainign: {seed: 3}", "own.yaml: top level: unknown key 'trainign'; did you mean 'train"),
+        ("training: {seed_of_all: 3}", "training: unknown key 'seed_of_all'"),
+        (
+            "refiner: {loss: mse}",
+            r"own.yaml: refiner: nothing reads it here; it belongs in "
+            r"model_config.refnet_<model>.refiner",
+        ),
+        (
+            "model_config: {refnet_mmbt: {text_encoder: {refiner: {}}}}",
+            "nothing reads it here; it belongs in model_config.refnet_mmbt.refiner",
+        ),
+        ("model_config: {mmbt: {metric_loss: {}}}", "it belongs in model_config.refnet_mmbt"),
+        (
+            "model_config: {refnet_mmbt: {text_encoder: {params: {hidden_dropout_probb: 0}}}}",
+            "text_encoder.params: unknown key 'hidden_dropout_probb'; did you mean 'hidden_drop",
+        ),
+        ("dataset_config: {hateful_memes: {use_featuers: true}}", "did you mean 'use_features'"),
+        ("scheduler: {params: {num_warmup_step: 3}}", "unknown key 'num_warmup_step'"),
+        (
+            "model_config: {visual_bert: {hidden_size: 8}}",
+            "own.yaml has settings of model visual_bert, and none of model=refnet_mmbt",
+        ),
+        (
+            "dataset_config: {mmimdb: {use_images: true}}",
+            "own.yaml has settings of dataset mmimdb, and none of dataset=hateful_memes",
+        ),
+    ],
+)
+def test_what_nothing_reads_in_a_yaml_is_refused(check, tmp_path, text, message):
+    file = tmp_path / "own.yaml"
+    file.write_text(text)
+    with pytest.raises(RefnetError, match=message) as error:
+        check(f"config={file}", leave_out=["config"])
+    assert "\n" not in str(error.value)
+
+
+def test_the_file_that_says_it_is_named_where_another_includes_it(check, tmp_path):
+    file, included = tmp_path / "own.yaml", tmp_path / "included.yaml"
+    included.write_text("training: {max_update: 3}")
+    file.write_text(f"includes: [included.yaml, {PROJECT / 'refnet_mini.yaml'}]")
+    with pytest.raises(RefnetError, match=f"^{included}: training: unknown key 'max_update'"):
+        check(f"config={file}", leave_out=["config"])
+
+
+def test_keys_that_something_reads_pass_though_no_default_has_them(check, tmp_path):
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        f"includes: [{PROJECT / 'refnet_mini.yaml'}]\n"
+        "short: 4\n"  # a name of the user's, which another key refers to
+        "training: {max_updates: '${short}'}\n"
+        "optimizer: {params: {lr: 0.001, amsgrad: true}}\n"
+        "model_config: {refnet_mmbt: {text_encoder: {params: {layer_norm_eps: 1.0e-6}}}}\n"
+    )
+    assert check(f"config={file}", leave_out=["config"])
+
+
+def test_blocks_of_a_refnet_are_not_read_by_its_stock_twin_and_a_line_says_so(check, caplog):
+    assert check("model=mmbt", leave_out=["model"])
+    assert "model_config.refnet_mmbt.refiner is not read: the run's model is mmbt" in caplog.text
 
 
 def refnet(*words):

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.trainer_checks import (
     check_batch_size,
+    check_optimizer,
     check_precision,
     refusal_of_data_parallel,
     warn_of_stock_metrics,
@@ -34,6 +35,26 @@ def test_a_precision_that_cannot_be_had_is_refused(training, message):
 def test_what_can_be_had_passes():
     check_precision(OmegaConf.create({"bf16": True, "update_frequency": 4}))
     check_batch_size(OmegaConf.create({"batch_size": 7}))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        ({"type": "adamw"}, "optimizer.type: unknown optimizer 'adamw'; did you mean 'adam_w'?"),
+        ({}, "optimizer.type: unknown optimizer None"),
+        ({"type": "adam_w", "params": {"lr": "fast"}}, "lr: expected a number, got 'fast'"),
+        ({"type": "SGD", "params": {"lr": -1.0}}, "optimizer.params: SGD: .*learning rate: -1.0"),
+        ({"type": "adam_w", "params": {"learn": 1.0}}, "adam_w: .*unexpected keyword.*'learn'"),
+    ],
+)
+def test_an_optimizer_that_cannot_be_built_is_refused(optimizer, message):
+    with pytest.raises(RefnetError, match=message):
+        check_optimizer(OmegaConf.create(optimizer))
+
+
+def test_optimizers_of_mmf_and_of_torch_pass():
+    check_optimizer(OmegaConf.create({"type": "adam_w", "params": {"lr": 1e-4, "eps": 1e-8}}))
+    check_optimizer(OmegaConf.create({"type": "SGD", "params": {"lr": 0.1, "momentum": 0.9}}))
 
 
 def test_data_parallel_is_refused_with_the_command_to_type():

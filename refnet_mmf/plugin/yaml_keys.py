@@ -1,0 +1,235 @@
+"""Finds what a user's YAML says and nothing reads: misspelt keys, blocks in a wrong place.
+
+MMF merges a YAML over its defaults and reads what it knows, so that all else has no effect and
+no message. A key is taken for known when it stands in the defaults, or when a program that could
+read it holds its name: MMF, the plugin, the user's own module, transformers.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mmf.common.registry import registry
+from mmf.utils.configuration import get_mmf_env, load_yaml
+from mmf.utils.general import get_absolute_path, get_mmf_root
+from omegaconf import DictConfig, OmegaConf
+
+from refnet_mmf.core.messages import unknown
+from refnet_mmf.plugin.class_files import dataset_names
+from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.refnet import ReFNet
+from refnet_mmf.plugin.regime import PLACE as REGIME
+from refnet_mmf.plugin.section import OWN_BLOCKS
+
+FIXED = ("training", "evaluation", "env", "distributed")
+"""Blocks whose keys stand in MMF's defaults, or are read by name from that block."""
+
+NAMES = ("pretrained_state_mapping", "zoo_requirements", "taps", REGIME, *OWN_BLOCKS)
+"""Blocks whose keys are names of the user's, or are checked by a schema of their own."""
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+Place = tuple[str, ...]
+
+logger = logging.getLogger(__name__)
+
+
+def check_yaml_keys(file: str, config: DictConfig, defaults: DictConfig) -> None:
+    """Refuse a YAML file that says what nothing in the run reads.
+
+    Args:
+        file: path of the YAML, as ``config=`` names it.
+        config: MMF's complete configuration.
+        defaults: the same without that file.
+
+    Raises:
+        RefnetError: one line for the first such key.
+    """
+    user = load_yaml(file)
+    known = OmegaConf.to_container(
+        OmegaConf.merge(defaults, *_section_defaults(user)), resolve=False
+    )
+    values = OmegaConf.to_container(user, resolve=False)
+    referred = re.findall(r"\$\{([\w.]+)", str(values))
+    for place in _new_keys(values, known):
+        name = ".".join(place)
+        if not any(f"{reference}.".startswith(f"{name}.") for reference in referred):
+            _check_key(source_of(file, place), place, known)
+    _check_sections(file, user, config)
+
+
+def _check_sections(file: str, user: DictConfig, config: DictConfig) -> None:
+    """Refuse a file whose settings are all of other models, or of other data sets."""
+    model = registry.get_model_class(config.model)
+    read = [str(config.model)]
+    if issubclass(model, ReFNet):
+        base = config.model_config.get(config.model, {}).get("base", None)
+        read.append(base or model.stock_name)
+    _check_read("model", file, user.get("model_config", {}), read)
+    _check_read("dataset", file, user.get("dataset_config", {}), dataset_names(config))
+    for section in user.get("model_config", {}):
+        blocks = [
+            key for key in OWN_BLOCKS if user.model_config[section].get(key, None) is not None
+        ]
+        if blocks and section not in read:
+            logger.warning(
+                f"{file}: model_config.{section}.{blocks[0]} is not read: the run's model is "
+                f"{config.model}; with it: model={section}"
+            )
+
+
+def _check_read(option: str, file: str, sections: Mapping[str, Any], read: Sequence[str]) -> None:
+    names = list(map(str, sections))
+    if names and not {*read} & {*names}:
+        raise RefnetError(
+            f"config: {file} has settings of {option} {', '.join(names)}, and none of "
+            f"{option}={read[0]}; {option}={names[-1]}?"
+        )
+
+
+def _check_key(file: Path, place: Place, known: Mapping[str, Any]) -> None:
+    """Refuse a key that stands in no default, and that no program can read.
+
+    Files of MMF's own are taken as they are; some have keys of an earlier MMF.
+    """
+    *block, key = place
+    if place == (REGIME,) or file.is_relative_to(Path(get_mmf_root()).parent):
+        return
+    if key in OWN_BLOCKS:
+        section = block[1] if block[:1] == ["model_config"] and len(block) > 1 else "<model>"
+        if _is_refnet(section) and len(block) == 2:
+            return
+        home = section if _is_refnet(section) else f"refnet_{section}"
+        home = home if _is_refnet(home) or section == "<model>" else "refnet"
+        raise RefnetError(
+            f"{file}: {'.'.join(place)}: nothing reads it here; it belongs in "
+            f"model_config.{home}.{key}"
+        )
+    if not block or block[0] in FIXED:
+        readable = bool(block) and _is_read_from(block[-1], key)
+    else:
+        readable = key in _words() or key in _words_of_libraries()
+    if not readable:
+        siblings = _lookup(known, block)
+        names = list(map(str, siblings)) if isinstance(siblings, Mapping) else []
+        if not get_close_matches(key, names, n=1, cutoff=0.85):
+            names += get_close_matches(key, _words() | _words_of_libraries(), n=1, cutoff=0.85)
+        where = ".".join(block) or "top level"
+        raise RefnetError(f"{file}: {unknown(where, 'key', key, names)}")
+
+
+def source_of(file: str, place: Place) -> Path:
+    """Return which file says what stands at ``place``: ``file``, or one that it includes."""
+    path = Path(get_absolute_path(file))
+    if not path.is_file():
+        path = Path(get_mmf_root(), file)
+    values = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    for include in values.get("includes", []) if isinstance(values, dict) else []:
+        included = Path(get_mmf_root(), include)
+        included = included if included.exists() else path.parent / include
+        if _has(OmegaConf.to_container(load_yaml(str(included)), resolve=False), place):
+            return source_of(str(included), place)
+    return path.resolve()
+
+
+def _new_keys(values: Any, known: Any, place: Place = ()) -> Iterator[Place]:
+    """Yield the place of each key of ``values`` that ``known`` does not have, topmost first."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            if not isinstance(key, str):
+                continue
+            here = (*place, key)
+            is_known = isinstance(known, Mapping) and key in known
+            is_section = place in (("model_config",), ("dataset_config",))
+            if not is_known and not is_section:
+                yield here
+            if key not in NAMES:
+                yield from _new_keys(value, known[key] if is_known else None, here)
+    elif isinstance(values, Sequence) and not isinstance(values, str):
+        for value in values:
+            yield from _new_keys(value, None, place)
+
+
+def _section_defaults(user: DictConfig) -> Iterator[DictConfig]:
+    """Yield the default YAML of each model and data set that ``user`` has a section of."""
+    for block, find in (
+        ("model_config", registry.get_model_class),
+        ("dataset_config", registry.get_builder_class),
+    ):
+        for name in user.get(block, {}):
+            owner = find(name)
+            path = owner.config_path() if owner is not None else None
+            if path is not None:
+                yield load_yaml(path)
+            if isinstance(owner, type) and issubclass(owner, ReFNet):
+                base = user[block][name].get("base", None) or getattr(owner, "stock_name", None)
+                stock = load_yaml(registry.get_model_class(base).config_path())[block][base]
+                yield OmegaConf.create({block: {name: {**stock, "base": base}}})
+
+
+def _is_refnet(section: str) -> bool:
+    model = registry.get_model_class(section)
+    return isinstance(model, type) and issubclass(model, ReFNet)
+
+
+def _lookup(tree: Any, place: Sequence[str]) -> Any:
+    for key in place:
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
+    return tree
+
+
+def _has(tree: Any, place: Place) -> bool:
+    block = _lookup(tree, place[:-1])
+    return isinstance(block, Mapping) and place[-1] in block
+
+
+def _is_read_from(block: str, key: str) -> bool:
+    """Tell whether a program reads ``key`` of a block of this name."""
+    reads = rf"""\b{block}(?:_config)?(?:\.get\(\s*["']|\.|\[\s*["']){re.escape(key)}\b"""
+    return any(re.search(reads, text) for text in _texts())
+
+
+@cache
+def _texts() -> tuple[str, ...]:
+    """Return the source files of the programs that read a configuration."""
+    folders = {Path(get_mmf_root()), PACKAGE}
+    user_dir = get_mmf_env(key="user_dir")
+    if user_dir:
+        folders.add(Path(get_absolute_path(user_dir)).resolve())
+    return tuple(
+        file.read_text(encoding="utf-8", errors="ignore")
+        for folder in folders
+        for file in ([folder] if folder.suffix == ".py" else folder.rglob("*.py"))
+        if file.is_file()
+    )
+
+
+@cache
+def _words() -> frozenset[str]:
+    """Return every word of those source files."""
+    return frozenset(word for text in _texts() for word in re.findall(r"[A-Za-z_]\w*", text))
+
+
+@cache
+def _words_of_libraries() -> frozenset[str]:
+    """Return every word of what takes a block whole: configurations, optimizers, schedules."""
+    files = (
+        *_files_of("transformers", "configuration_*.py"),
+        *_files_of("transformers", "optimization.py"),
+        *_files_of("torch.optim", "*.py"),
+    )
+    texts = (file.read_text(encoding="utf-8", errors="ignore") for file in files)
+    return frozenset(word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text))
+
+
+def _files_of(package: str, pattern: str) -> Iterator[Path]:
+    found = importlib.util.find_spec(package)
+    for folder in (found.submodule_search_locations or []) if found is not None else []:
+        yield from Path(folder).rglob(pattern)
