@@ -9,15 +9,16 @@ import argparse
 import contextlib
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from mmf.common.registry import registry
-from mmf.utils.configuration import Configuration
+from mmf.utils.configuration import Configuration, load_yaml
 from mmf.utils.env import setup_imports
 from mmf.utils.general import get_absolute_path
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -26,9 +27,11 @@ from refnet_mmf.plugin.class_files import dataset_names
 from refnet_mmf.plugin.data_check import check_data
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.labelled_samples import read_ids
+from refnet_mmf.plugin.option_keys import check_option_keys
 from refnet_mmf.plugin.refnet import ReFNet
 from refnet_mmf.plugin.regime import regime_of
 from refnet_mmf.plugin.trainer_checks import check_numbers, check_optimizer, check_precision
+from refnet_mmf.plugin.value_types import check_types
 from refnet_mmf.plugin.yaml_keys import check_yaml_keys
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -61,13 +64,12 @@ def check_command(options: Sequence[str]) -> list[str]:
     if "config" in values:
         values["config"] = str(_find_config(values["config"]))
     essential = {key: value for key, value in values.items() if key in ESSENTIAL}
-    _check_keys(_build_configuration(essential), [key for key in values if key not in ESSENTIAL])
+    others = {key: value for key, value in values.items() if key not in ESSENTIAL}
+    check_option_keys(_build_configuration(essential), others)
     config = _build_configuration(values)
-    if "config" in values:
-        without_file = {key: value for key, value in essential.items() if key != "config"}
-        check_yaml_keys(values["config"], config, _build_configuration(without_file))
-        registry.register("config", config)
+    _check_values(values, config)
     _check_losses(config)
+    _check_checkpoint(config.checkpoint)
     model = registry.get_model_class(config.model)
     if issubclass(model, ReFNet):
         model.check_settings(config.model_config[config.model])
@@ -82,6 +84,16 @@ def check_command(options: Sequence[str]) -> list[str]:
         _check_metrics(config)
     _check_data(config)
     return _as_options(values)
+
+
+def _check_values(values: Mapping[str, str], config: DictConfig) -> None:
+    """Compare what the command and its YAML say with the defaults: keys, and types of values."""
+    defaults = {key: value for key, value in values.items() if key in ESSENTIAL and key != "config"}
+    known = _build_configuration(defaults)
+    registry.register("config", config)
+    if "config" in values:
+        check_yaml_keys(values["config"], config, known)
+    check_types(config, known)
 
 
 def _as_mapping(options: Sequence[str]) -> dict[str, str]:
@@ -132,29 +144,6 @@ def _build_configuration(values: Mapping[str, str]) -> DictConfig:
     return config
 
 
-def _check_keys(config: DictConfig, keys: Sequence[str]) -> None:
-    """Refuse an option that the configuration of YAML files does not have."""
-    for key in keys:
-        node: Any = config
-        path: list[str] = []
-        for part in key.split("."):
-            name, _, index = part.partition("[")
-            if not isinstance(node, DictConfig):
-                raise RefnetError(
-                    f"{key}: {'.'.join(path)} is {node!r}, not a block with keys of its own"
-                )
-            if name not in node:
-                place = ".".join(path) or "command line"
-                raise RefnetError(unknown(place, "option", name, map(str, node)))
-            path.append(part)
-            node = node[name]
-            if index:
-                position = int(index.rstrip("]")) if index.rstrip("]").isdigit() else None
-                if not isinstance(node, ListConfig) or position is None or position >= len(node):
-                    raise RefnetError(f"{key}: {'.'.join(path)}: no such element")
-                node = node[position]
-
-
 def _check_losses(config: DictConfig) -> None:
     """Refuse a loss that nobody has registered, of any model."""
     section = config.get("model_config", {}).get(config.model, {})
@@ -164,6 +153,30 @@ def _check_losses(config: DictConfig) -> None:
         if kind not in known:
             place = f"model_config.{config.model}.losses[{position}].type"
             raise RefnetError(unknown(place, "loss", kind, known))
+
+
+def _check_checkpoint(section: DictConfig) -> None:
+    """Refuse a checkpoint that is not there, or that the zoo does not have."""
+    file, key = section.get("resume_file", None), section.get("resume_zoo", None)
+    if file is not None and "://" not in str(file) and not Path(get_absolute_path(file)).exists():
+        raise RefnetError(f"checkpoint.resume_file: no such file: {file}")
+    if key is None or Path(get_absolute_path(key)).exists():
+        return
+    known = list(_zoo_keys(load_yaml("configs/zoo/models.yaml")))
+    if key not in known and f"{key}.defaults" not in known:
+        raise RefnetError(
+            f"checkpoint.resume_zoo: unknown model of MMF's zoo {key!r}; "
+            f"near it: {', '.join(get_close_matches(key, known)) or 'none'}"
+        )
+
+
+def _zoo_keys(zoo: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the key of each entry of a zoo file, e.g. ``mmbt.hateful_memes.images``."""
+    for name, entry in zoo.items():
+        if isinstance(entry, Mapping) and "resources" not in entry:
+            yield from _zoo_keys(entry, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
 
 
 def _check_metrics(config: DictConfig) -> None:

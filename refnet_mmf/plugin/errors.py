@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from types import TracebackType
 
@@ -25,16 +26,40 @@ def one_line(error: BaseException) -> str:
 
 
 def print_refnet_errors_in_one_line() -> None:
-    """Let an uncaught :class:`RefnetError` end the process in one line; twice is once."""
+    """Let what the user can mend end the process in one line; twice is once.
+
+    That is a :class:`RefnetError`, and an option of ours that MMF does not find in its
+    configuration.
+    """
     previous = sys.excepthook
     if getattr(previous, "prints_refnet_errors", False):
         return
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if issubclass(kind, RefnetError) and os.environ.get(DEBUG_VARIABLE) != "1":
-            print(f"refnet: error: {error}", file=sys.stderr)
-        else:
+        line = str(error) if issubclass(kind, RefnetError) else _unknown_option(error)
+        if line is None or os.environ.get(DEBUG_VARIABLE) == "1":
             previous(kind, error, trace)
+        else:
+            print(f"refnet: error: {line}", file=sys.stderr)
 
     hook.prints_refnet_errors = True  # type: ignore[attr-defined]
     sys.excepthook = hook
+
+
+def _unknown_option(error: BaseException) -> str | None:
+    """Word MMF's error for an option of ours that the configuration lacks; None: another error."""
+    if not isinstance(error, AttributeError) or "While updating configuration" not in str(error):
+        return None
+    from mmf.common.registry import registry
+
+    from refnet_mmf.plugin.option_keys import check_option_keys
+
+    found = re.search(r"option ((?:model_config\.)?refnet[\w.\[\]]*)", str(error))
+    configuration = registry.get("configuration", no_warning=True)
+    if found is None or configuration is None:
+        return None
+    try:
+        check_option_keys(configuration.config, {found[1]: "..."})
+    except RefnetError as reworded:
+        return str(reworded)
+    return None

@@ -26,6 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LambdaLR
 
 __all__ = [
+    "KEYS_OF_THE_OTHER_LINE",
     "LINE",
     "LineTrainer",
     "accept_box_processor",
@@ -41,6 +42,16 @@ __all__ = [
 SPLITS = ("train", "val", "test")
 
 LINE: Literal["pypi", "main"] = "main" if hasattr(registry, "register_encoder") else "pypi"
+
+KEYS_OF_THE_OTHER_LINE = (
+    ("stdout_capture",)
+    if LINE == "main"
+    else (
+        *("allow_unused_parameters", "colored_logs", "cudnn_benchmark", "enable_state_sharding"),
+        *("exit_on_nan_losses", "persistent_workers", "wandb", "wandb_logdir"),
+    )
+)
+"""Keys that this line does not know and that a YAML for both may have: no result depends on them."""
 
 if LINE == "main":
     from mmf.trainers import mmf_trainer as _trainer_module

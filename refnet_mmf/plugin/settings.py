@@ -191,11 +191,11 @@ def _one_line(
     message = message.replace("input should be ", "expected ")
     line = f"{full_place}: {message}, got {value!r}"
     if isinstance(value, str):
-        line += _hint_for_string(value)
+        line += hint_for_string(value)
     return line
 
 
-def _hint_for_string(value: str) -> str:
+def hint_for_string(value: str) -> str:
     """Tell the user of a quoted number or a lower-case boolean how MMF's command line wants it."""
     if value.lower() in ("true", "false"):
         return (

@@ -110,7 +110,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
     def load_metrics(self) -> None:
         """Build the metrics; warn of those that are wrong on several ranks."""
         super().load_metrics()
-        if world_size() > 1:
+        if world_size() > 1 and rank() == 0:
             warn_of_stock_metrics(self.config.evaluation.get("metrics", []))
 
     def parallelize_model(self) -> None:

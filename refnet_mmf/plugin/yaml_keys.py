@@ -24,12 +24,10 @@ from omegaconf import DictConfig, OmegaConf
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.plugin.class_files import dataset_names
 from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.mmf_lines import KEYS_OF_THE_OTHER_LINE
 from refnet_mmf.plugin.refnet import ReFNet
 from refnet_mmf.plugin.regime import PLACE as REGIME
 from refnet_mmf.plugin.section import OWN_BLOCKS
-
-FIXED = ("training", "evaluation", "env", "distributed")
-"""Blocks whose keys stand in MMF's defaults, or are read by name from that block."""
 
 NAMES = ("pretrained_state_mapping", "zoo_requirements", "taps", REGIME, *OWN_BLOCKS)
 """Blocks whose keys are names of the user's, or are checked by a schema of their own."""
@@ -112,10 +110,9 @@ def _check_key(file: Path, place: Place, known: Mapping[str, Any]) -> None:
             f"{file}: {'.'.join(place)}: nothing reads it here; it belongs in "
             f"model_config.{home}.{key}"
         )
-    if not block or block[0] in FIXED:
-        readable = bool(block) and _is_read_from(block[-1], key)
-    else:
-        readable = key in _words() or key in _words_of_libraries()
+    if key in KEYS_OF_THE_OTHER_LINE:
+        return
+    readable = bool(block) and (key in _words() or key in _words_of_libraries())
     if not readable:
         siblings = _lookup(known, block)
         names = list(map(str, siblings)) if isinstance(siblings, Mapping) else []
@@ -188,12 +185,6 @@ def _lookup(tree: Any, place: Sequence[str]) -> Any:
 def _has(tree: Any, place: Place) -> bool:
     block = _lookup(tree, place[:-1])
     return isinstance(block, Mapping) and place[-1] in block
-
-
-def _is_read_from(block: str, key: str) -> bool:
-    """Tell whether a program reads ``key`` of a block of this name."""
-    reads = rf"""\b{block}(?:_config)?(?:\.get\(\s*["']|\.|\[\s*["']){re.escape(key)}\b"""
-    return any(re.search(reads, text) for text in _texts())
 
 
 @cache

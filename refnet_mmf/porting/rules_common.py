@@ -159,4 +159,25 @@ local_rank = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 
         "a resumed run forgot its best update, and early stopping counted its patience from 0",
         "mend",
     ),
+    Rule(
+        (_CONFIGURATION,),
+        """\
+            warning = f"No model named '{model}' has been registered"
+            warnings.warn(warning)
+            return OmegaConf.create()
+""",
+        """\
+            from difflib import get_close_matches
+
+            near = get_close_matches(model, registry.mapping["model_name_mapping"])
+            raise SystemExit(
+                f"mmf: model={model}: no such model is registered; near it: {near or 'none'} "
+                "(a plugin's models are there once it is loaded: env.user_dir=PACKAGE)"
+            )
+""",
+        1,
+        "a model's name that is not registered was only warned of, and the run went on to a "
+        "traceback elsewhere",
+        "mend",
+    ),
 )

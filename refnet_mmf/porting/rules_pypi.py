@@ -332,26 +332,6 @@ RULES = (
         "mend",
     ),
     Rule(
-        (_CONFIGURATION,),
-        """\
-            warning = f"No model named '{model}' has been registered"
-            warnings.warn(warning)
-            return OmegaConf.create()
-""",
-        """\
-            from difflib import get_close_matches
-
-            near = get_close_matches(model, registry.mapping["model_name_mapping"])
-            raise ValueError(
-                f"model={model}: no such model is registered; near it: {near or 'none'} "
-                "(a plugin's models are there once it is loaded: env.user_dir=PACKAGE)"
-            )
-""",
-        1,
-        "a model's name that is not registered was only warned of, and the run went on",
-        "mend",
-    ),
-    Rule(
         ("mmf/datasets/builders/visual_entailment/dataset.py",),
         """\
         current_sample.targets = torch.tensor(label, dtype=torch.long)

@@ -66,6 +66,24 @@ def test_a_config_of_the_package_is_found_from_anywhere(check, tmp_path, monkeyp
         (["refnet.labels.fraction=2.0"], "", "refnet.labels.fraction: .*less than or equal to 1"),
         (["refnet.labels.ids_file=no.txt"], "", "refnet.labels.ids_file: no such file: no.txt"),
         (["refnet.label.fraction=0.1"], "", "unknown option 'label'; did you mean 'labels'"),
+        (["training.max_updates=fast"], "", "training.max_updates: expected a number, got 'fast'"),
+        (
+            ["training.early_stop.enabled=false"],
+            "",
+            "enabled: expected True or False, got 'false' .*on the command line write False",
+        ),
+        (["training.early_stop=3"], "", "training.early_stop: expected a block of settings, got 3"),
+        (
+            ["model_config.refnet_mmbt.metric_loss.weight=0.2"],
+            "",
+            r"metric_loss is null; set the whole block: .*metric_loss=\{\"weight\": 0.2\}'",
+        ),
+        (["checkpoint.resume_file=no.pth"], "", "checkpoint.resume_file: no such file: no.pth"),
+        (
+            ["checkpoint.resume_zoo=mmbt.hateful_meme.images"],
+            "",
+            "checkpoint.resume_zoo: unknown model .* near it: mmbt.hateful_memes.images",
+        ),
         (["training.fp16=True"], "", "training.fp16: needs a GPU"),
         (["optimizer.params.lr=fast"], "", "optimizer.params.lr: expected a number, got 'fast'"),
         (["config=refnet_mni.yaml"], "config", "config: no such file: refnet_mni.yaml"),
@@ -118,6 +136,7 @@ def test_a_yaml_that_does_not_parse_is_named(check, tmp_path):
             "own.yaml: training: unknown key 'max_update'; did you mean 'max_updates'",
         ),
         ("trainign: {seed: 3}", "own.yaml: top level: unknown key 'trainign'; did you mean 'train"),
+        ("training: {max_updates: soon}", "training.max_updates: expected a number, got 'soon'"),
         ("training: {seed_of_all: 3}", "training: unknown key 'seed_of_all'"),
         (
             "refiner: {loss: mse}",

@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 import torch
+
+from tests.plugin.conftest import PROJECT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 pytestmark = pytest.mark.mmf
@@ -162,6 +164,30 @@ def test_a_bad_setting_ends_the_stock_command_in_one_line(mmf_run, option, messa
     assert not run.progress
     debug = mmf_run(option, environment={"REFNET_DEBUG": "1"})
     assert debug.code != 0 and "Traceback" in debug.output
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("refnet.lables.fraction=0.1", "refnet: unknown option 'lables'; did you mean 'labels'?"),
+        ("model_config.refnet_mmbt.refiner.margn=1", "unknown option 'margn'; did you mean 'marg"),
+        ("model_config.refnet_mmbt.metric_loss.weight=0.2", "metric_loss is null; set the whole"),
+    ],
+)
+def test_an_unknown_key_of_ours_ends_the_stock_command_in_one_line(mmf_run, option, message):
+    run = mmf_run(option)
+    assert run.code != 0
+    assert "Traceback" not in run.output
+    last = run.output.strip().splitlines()[-1]
+    assert last.startswith("refnet: error: ") and message in last
+
+
+def test_a_misspelt_model_ends_the_stock_command_in_one_line(mmf_run):
+    run = mmf_run(recipe=PROJECT / "refnet_mini.yaml", model="refnet_mmbtt")
+    assert run.code != 0
+    assert "Traceback" not in run.output
+    last = run.output.strip().splitlines()[-1]
+    assert last.startswith("mmf: model=refnet_mmbtt: no such model is registered; near it: ['refn")
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_the_metrics_of_two_ranks_are_those_of_one_process(odd_memes, tmp_path):
         evaluated = json.loads((tested.folder / "evaluations.json").read_text())["test"]
         values.append({key: value for key, value in evaluated.items() if "/refnet" in key})
         said = re.findall("a stock metric is the mean of the ranks' own values", tested.output)
-        assert len(said) == ranks * (ranks > 1), tested.output
+        assert len(said) == (ranks > 1), tested.output
     assert len(values[0]) == 2
     assert values[0] == pytest.approx(values[1], abs=1e-6)
 

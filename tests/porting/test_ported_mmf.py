@@ -110,10 +110,8 @@ def test_seed_zero_is_a_seed() -> None:
 
 
 def test_an_unknown_model_stops_the_run(registry: Any) -> None:
-    if LINE == "main":
-        pytest.skip("main warns, and stops when it builds the model")
-    message = r"^model=visual_bart: no such model is registered; near it: \['visual_bert'"
-    with pytest.raises(ValueError, match=message):
+    message = r"^mmf: model=visual_bart: no such model is registered; near it: \['visual_bert'"
+    with pytest.raises(SystemExit, match=message):
         configuration("model=visual_bart")
 
 
