@@ -51,7 +51,7 @@ KEYS_OF_THE_OTHER_LINE = (
         *("exit_on_nan_losses", "persistent_workers", "wandb", "wandb_logdir"),
     )
 )
-"""Keys that this line does not know and that a YAML for both may have: no result depends on them."""
+"""Keys that a YAML for both lines may have, unknown to this one: no result depends on them."""
 
 if LINE == "main":
     from mmf.trainers import mmf_trainer as _trainer_module

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.plugin.conftest import PROJECT
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 pytestmark = pytest.mark.mmf
 TEN_UPDATES = ("training.max_updates=10", "training.evaluation_interval=5")
