@@ -186,7 +186,7 @@ def test_keys_that_something_reads_pass_though_no_default_has_them(check, tmp_pa
         f"includes: [{PROJECT / 'refnet_mini.yaml'}]\n"
         "short: 4\n"  # a name of the user's, which another key refers to
         "training: {max_updates: '${short}'}\n"
-        "optimizer: {params: {lr: 0.001, amsgrad: true}}\n"
+        "optimizer: {params: {lr: 0.001, weight_decay: 0.01}}\n"
         "model_config: {refnet_mmbt: {text_encoder: {params: {layer_norm_eps: 1.0e-6}}}}\n"
     )
     assert check(f"config={file}", leave_out=["config"])
