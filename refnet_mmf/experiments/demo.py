@@ -6,6 +6,7 @@ Each is one stock ``mmf_run`` with a YAML of ``projects/``; the page shows the c
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import sys
@@ -16,9 +17,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import yaml
 from tqdm import tqdm
 
 from refnet_mmf import __version__
+from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.line_figure import line_figure
 from refnet_mmf.experiments.mmf_log import curve, last_values
 from refnet_mmf.experiments.mmf_run import Run, RunFailed, execute
@@ -54,6 +57,10 @@ def run(args: argparse.Namespace) -> int:
     """Make the data, train and evaluate, print the table, write the page."""
     out: Path = args.out.resolve()
     start = time.monotonic()
+    fault = _fault(out, args.size, args.overrides)
+    if fault is not None:
+        print(f"refnet demo: {fault}", file=sys.stderr)
+        return 1
     data_status = make_data(out / "data", args.size, args.seed)
     if data_status != 0:
         return data_status
@@ -76,6 +83,28 @@ def run(args: argparse.Namespace) -> int:
     print(f"\n{as_text(table)}\n\n{NOTICE}")
     print(f"Took {(time.monotonic() - start) / 60:.1f} minutes. The page: {page}")
     return 0
+
+
+def _fault(out: Path, size: str, overrides: Sequence[str]) -> str | None:
+    """Say what is wrong with the command, before anything is made; None: nothing."""
+    from refnet_mmf import register
+    from refnet_mmf.experiments.miniature.make import SIZES
+
+    if size not in SIZES:
+        return unknown("--size", "size", size, SIZES)
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "data").is_dir())):
+        return f"--out: {out} holds other files; name a new or an empty folder"
+
+    register()
+    from refnet_mmf.plugin.command_check import check_command
+    from refnet_mmf.plugin.errors import RefnetError
+
+    for recipe, model in METHODS.values():
+        try:
+            check_command(_options(recipe, model, out / "data", 0, overrides), with_data=False)
+        except RefnetError as error:
+            return str(error)
+    return None
 
 
 def make_data(folder: Path, size: str, seed: int) -> int:
@@ -145,8 +174,9 @@ def build_page(runs: Sequence[Run], table: Table, seconds: Mapping[str, float], 
         }
         for modality in ("text", "image")
     }
+    where = f"miniature memes, seed {seed}"
     return Page(
-        title="REFINER on MMBT: the demonstration",
+        title="REFINER on MMBT: a demonstration on miniature data",
         notice=NOTICE,
         sections=[
             Section(
@@ -161,7 +191,9 @@ def build_page(runs: Sequence[Run], table: Table, seconds: Mapping[str, float], 
             ),
             Section(
                 "Training",
-                figures=[Figure("By update", line_figure(panels, "update", list(METHODS)))],
+                figures=[
+                    Figure(f"By update; {where}", line_figure(panels, "update", list(METHODS)))
+                ],
             ),
             Section(
                 "What the decoders give back",
@@ -169,7 +201,9 @@ def build_page(runs: Sequence[Run], table: Table, seconds: Mapping[str, float], 
                     "1 - cosine similarity of each decoded signal with its target, before "
                     "weighting. It acts in training only: at inference the network is stock MMBT."
                 ],
-                figures=[Figure("By update", line_figure(refiner, "update", list(METHODS)))],
+                figures=[
+                    Figure(f"By update; {where}", line_figure(refiner, "update", list(METHODS)))
+                ],
             ),
             Section("Commands", commands=[run_.command for run_ in runs]),
         ],
@@ -179,6 +213,7 @@ def build_page(runs: Sequence[Run], table: Table, seconds: Mapping[str, float], 
             **{package: version(package) for package in PACKAGES},
             "machine": f"{platform.machine()}, {os.cpu_count()} processors",
             "seed": str(seed),
+            **{f"settings, {run_.name}": _settings(run_) for run_ in runs},
             **{f"seconds, {name}": f"{value:.0f}" for name, value in seconds.items()},
         },
     )
@@ -195,6 +230,14 @@ def _options(recipe: str, model: str, data: Path, seed: int, overrides: Sequence
         f"training.seed={seed}",
         *overrides,
     ]
+
+
+def _settings(run_: Run) -> str:
+    """Return the blocks of ours that a run was made with."""
+    config = yaml.safe_load((run_.folder / "config.yaml").read_text(encoding="utf-8"))
+    section = config["model_config"][config["model"]]
+    blocks = {key: section.get(key) for key in ("refiner", "metric_loss")}
+    return ", ".join(f"{key}: {json.dumps(value)}" for key, value in blocks.items())
 
 
 def _percent(values: Mapping[str, float], key: str) -> str:

@@ -40,8 +40,12 @@ PACKAGE = Path(__file__).resolve().parents[1]
 ESSENTIAL = ("config", "model", "dataset", "datasets", "env.user_dir")
 
 
-def check_command(options: Sequence[str]) -> list[str]:
+def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str]:
     """Check the options of an MMF command.
+
+    Args:
+        options: as typed, ``KEY=VALUE`` or alternating.
+        with_data: check the data's files too; False where they are still to be made.
 
     Returns:
         The options to run, with the path of ``config`` made absolute.
@@ -82,7 +86,8 @@ def check_command(options: Sequence[str]) -> list[str]:
         check_optimizer(config.optimizer)
     if not regime.pretrain:
         _check_metrics(config)
-    _check_data(config)
+    if with_data:
+        _check_data(config)
     return _as_options(values)
 
 

@@ -35,16 +35,38 @@ def test_the_demonstration_trains_three_models_and_writes_a_page(tmp_path):
 @pytest.mark.slow
 @pytest.mark.mmf
 def test_a_run_that_fails_is_shown_with_its_last_lines(tmp_path):
-    done = demo("--out", str(tmp_path / "demo"), "--size", "tiny", "model_config.mmbt.nonsense=1")
+    done = demo(
+        "--out", str(tmp_path / "demo"), "--size", "tiny", "model_config.mmbt.modal_hidden_size=100"
+    )
     assert done.returncode == 1
-    assert "mmf_run ended with exit code" in done.stderr and "nonsense" in done.stderr
+    assert (
+        "mmf_run ended with exit code" in done.stderr
+        and "shapes cannot be multiplied" in done.stderr
+    )
     assert not (tmp_path / "demo/report.html").exists()
 
 
 def test_a_bad_size_is_named():
     done = demo("--out", "unused", "--size", "large")
     assert done.returncode == 1
-    assert done.stderr == "refnet data make: --size: unknown size 'large' (valid: mini, tiny)\n"
+    assert done.stderr == "refnet demo: --size: unknown size 'large' (valid: mini, tiny)\n"
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    done = demo("--out", str(tmp_path), "--size", "tiny")
+    assert done.returncode == 1
+    assert "holds other files; name a new or an empty folder" in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.mmf
+def test_an_option_that_does_not_exist_is_named_before_data_is_made(tmp_path):
+    done = demo("--out", str(tmp_path / "demo"), "model_config.mmbt.nonsense=1")
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("refnet demo: model_config.mmbt: unknown option 'nonsense'")
+    assert not (tmp_path / "demo").exists()
 
 
 def test_a_name_keeps_its_style_in_every_figure():

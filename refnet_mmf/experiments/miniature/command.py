@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -34,5 +35,8 @@ def run(args: argparse.Namespace) -> int:
         return 1
     said = "made" if made else "already there, its marks renewed for the MMF that is installed"
     print(f"MINIATURE {args.name}, size {args.size}, seed {args.seed}: {said}")
-    print(f"Use it: mmf_run dataset={args.name} env.data_dir={folder} ...")
+    print(
+        f"Use it: refnet run config=projects/{args.name}/configs/mmbt/refnet_mini.yaml "
+        f"model=refnet_mmbt dataset={args.name} env.data_dir={shlex.quote(str(folder))}"
+    )
     return 0

@@ -66,7 +66,8 @@ README = """MINIATURE {name}: generated pictures and sentences, NOT the real dat
 Made by refnet_mmf {version}, size {size}, seed {seed}: {counts}.
 A number from these files says nothing about the real data set of the same name.
 
-Use: mmf_run dataset={name} env.data_dir=<this folder> ...
+Use: refnet run config=projects/{name}/configs/mmbt/refnet_mini.yaml model=refnet_mmbt \\
+         dataset={name} env.data_dir=<this folder>
 encoders/bert is a tiny BERT, encoders/{network}.pt a small ResNet, both trained on generated
 sentences and shapes alone; the features in the lmdb are that ResNet's.
 """
