@@ -74,6 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``refnet`` with ``arguments`` (None: those of the process); return the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     command = next((word for word in arguments if not word.startswith("-")), None)
+    if not arguments:
+        build_parser(None).print_help(sys.stderr)
+        return 2
     try:
         args = build_parser(command).parse_args(arguments)
         return int(args.run(args))

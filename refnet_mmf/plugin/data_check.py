@@ -131,12 +131,15 @@ def check_annotations(
         picture_check(name, section, split, index),
     ]
     unit = "line" if file.suffix == ".jsonl" else "row"
+    number = 0
     for number, row in _rows(file, section):
         try:
             for check in checks:
                 check(row)
         except ValueError as error:
             raise RefnetError(f"{file}, {unit} {number}: {error}") from None
+    if number == 0:
+        raise RefnetError(f"{file}: has no rows, and the {split} split needs some")
 
 
 def fields_check(fields: Fields) -> RowCheck:

@@ -1,6 +1,7 @@
 """Checks that what an annotation's picture is read from is there: its feature or its file.
 
-Which one a row means, MMF's own databases say, each line's in its way. Nothing is loaded.
+Which one a row means, MMF's own databases say, each line's in its way. Of a picture the first bytes
+are read, of a feature nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from mmf.datasets.databases.features_database import FeaturesDatabase
 from mmf.utils.general import get_absolute_path
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image, UnidentifiedImageError
 
 from refnet_mmf.plugin import mmf_lines
 from refnet_mmf.plugin.errors import RefnetError
@@ -129,7 +131,15 @@ def _holds(path: Path) -> Callable[[str], bool]:
 
 
 def _file_check(name: str, section: DictConfig, folder: str) -> RowCheck:
-    database = mmf_lines.image_database(name)(section, folder, loader=_check_exists)
+    checked: set[str] = set()
+
+    def load(path: str) -> None:
+        """Stand in for what loads a picture."""
+        if path not in checked:
+            _check_picture(Path(path))
+            checked.add(path)
+
+    database = mmf_lines.image_database(name)(section, folder, loader=load)
     seen: set[str] = set()
 
     def check(row: Row) -> None:
@@ -142,10 +152,14 @@ def _file_check(name: str, section: DictConfig, folder: str) -> RowCheck:
     return check
 
 
-def _check_exists(path: str) -> None:
-    """Stand in for what loads a picture."""
-    if not Path(path).is_file():
+def _check_picture(path: Path) -> None:
+    """Refuse a file that is not there, or whose first bytes are those of no picture."""
+    if not path.is_file():
         raise ValueError(f"no such picture: {path}")
+    try:
+        Image.open(path).close()
+    except (UnidentifiedImageError, OSError):
+        raise ValueError(f"{path}: is no picture that can be read") from None
 
 
 def _ask(database: Any, row: Row) -> Any:

@@ -95,6 +95,8 @@ def _install(args: argparse.Namespace) -> list[str]:
         checkout = read_checkout(args.checkout)
         version, port = checkout.version, lambda: port_checkout(checkout)
     else:
+        if args.wheel is not None and not args.wheel.is_file():
+            raise PortingError(f"{args.wheel}: cannot be read as a wheel")
         version, port = PYPI_VERSION, lambda: _port_release(args.wheel)
 
     if args.target is None:

@@ -544,3 +544,9 @@ def test_left_out_rows_that_were_not_published_change_no_count(tmp_path):
     raw = entailment_folder(tmp_path / "raw")
     convert(Request(SMALL_ENTAILMENT, raw, tmp_path / "data"))
     assert "snli_ve_train.jsonl" not in wrong(check(SMALL_ENTAILMENT, tmp_path / "data"))
+
+
+def test_the_folder_that_is_meant_is_named(tmp_path, capsys):
+    (tmp_path / "datasets/mmimdb").mkdir(parents=True)
+    assert cli.main(["data", "check", "mmimdb", str(tmp_path / "datasets")]) == 1
+    assert capsys.readouterr().err.endswith(f"DIR is the folder above, {tmp_path}\n")

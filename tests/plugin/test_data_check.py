@@ -271,6 +271,20 @@ def test_a_missing_picture(refused, tmp_path, tiny_memes):
     assert line.endswith("img/99999.png")
 
 
+def test_a_picture_that_is_none(refused, tmp_path):
+    data = small_sets.movies(tmp_path)
+    (data / MOVIES / "images/mmimdb/dataset/0000003.jpeg").write_text("a text")
+    file = data / MOVIES / "annotations/dev.jsonl"
+    line = refused("mmimdb", data, f"{file}, line 1: {data / MOVIES}", block=IMAGES)
+    assert line.endswith("0000003.jpeg: is no picture that can be read")
+
+
+def test_a_split_without_rows(refused, tiny_memes):
+    file = tiny_memes / MEMES / "annotations/train.jsonl"
+    file.write_text("")
+    refused("hateful_memes", tiny_memes, f"{file}: has no rows, and the train split needs some")
+
+
 def test_a_missing_folder_of_pictures(refused, tmp_path):
     block = f"{IMAGES}    images:\n      train: [nowhere]\n"
     line = "dataset_config.visual_entailment.images.train: no such file or folder: "

@@ -40,12 +40,19 @@ def run(args: argparse.Namespace) -> int:
         if args.name not in DATA_SETS:
             raise DataError(unknown("NAME", "data set", args.name, DATA_SETS))
         data_set = DATA_SETS[args.name]
+        _refuse_inner_folder(args.folder.resolve(), args.name)
         done = check(data_set, args.folder, everything=args.all, mark=args.mark)
     except (DataError, OSError) as error:
         print(f"refnet data check: {error}", file=sys.stderr)
         return 1
     print(report(data_set, args.folder.resolve(), done))
     return 0 if usable_inputs(done.findings) else 1
+
+
+def _refuse_inner_folder(folder: Path, name: str) -> None:
+    """Refuse the folder ``datasets`` in place of the one above it."""
+    if folder.name == "datasets" and (folder / name).is_dir():
+        raise DataError(f"{folder}: holds the data sets; DIR is the folder above, {folder.parent}")
 
 
 def report(data_set: DataSet, data_dir: Path, done: Check) -> str:
