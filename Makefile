@@ -4,13 +4,14 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 DEMO   ?= demo
 JOBS   ?= auto
+ON_MAIN = MMF_CHECKOUT=$(abspath $(MMF)) PYTHONPATH=$(CURDIR)/build/mmf-main $(BIN)/python -m
 MMF_STAMP = $(VENV)/.mmf-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-main bench lint typecheck clean
+.PHONY: help setup demo test test-slow test-main test-main-slow test-mmf bench lint typecheck clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(MMF_STAMP) ## make .venv with MMF and everything else in it
 
@@ -33,10 +34,19 @@ test: setup ## the test suite, but for what is slow
 test-slow: setup ## the slow part of the test suite
 	$(BIN)/python -m pytest -n $(JOBS) -m slow
 
-test-main: setup ## the test suite against a checkout of MMF main: make test-main MMF=DIR
-	@test -n "$(MMF)" || { echo "make test-main: which checkout? make test-main MMF=DIR"; exit 2; }
+test-main: mmf-main ## the test suite against a checkout of MMF main: make test-main MMF=DIR
+	$(ON_MAIN) pytest -n $(JOBS) -m "not slow"
+
+test-main-slow: mmf-main ## the slow part of it: make test-main-slow MMF=DIR
+	$(ON_MAIN) pytest -n $(JOBS) -m slow
+
+test-mmf: mmf-main ## MMF main's own tests, without the plugin and with it: make test-mmf MMF=DIR
+	$(ON_MAIN) tests.own_tests_of_mmf $(MMF)
+
+.PHONY: mmf-main
+mmf-main: setup
+	@test -n "$(MMF)" || { echo "which checkout of MMF main? Add MMF=DIR"; exit 2; }
 	$(BIN)/refnet install-mmf --from $(MMF) --target build/mmf-main
-	MMF_CHECKOUT=$(abspath $(MMF)) PYTHONPATH=$(CURDIR)/build/mmf-main $(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
 bench: setup ## measure the losses: make bench, or make bench MMF=DIR (DIR: a checkout of MMF main)
 	@test -z "$(MMF)" || $(BIN)/refnet install-mmf --from $(MMF) --target build/mmf-main
