@@ -1,7 +1,7 @@
 """Runs MMF main's own tests without the plugin and with it, and compares their outcomes.
 
-``python -m tests.own_tests_of_mmf CHECKOUT``, with a ported MMF of that checkout on the path. Many of
-them need the network; what counts is that the plugin changes none.
+``python -m tests.own_tests_of_mmf CHECKOUT``, with a ported MMF of that checkout on the path. Many
+of them need the network; what counts is that the plugin changes none.
 """
 
 from __future__ import annotations
