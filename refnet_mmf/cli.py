@@ -38,6 +38,10 @@ COMMANDS = {
     "figure": Command(
         "refnet_mmf.experiments.figure_command", "draw a figure of the paper from numbers made here"
     ),
+    "report": Command(
+        "refnet_mmf.experiments.report.report_command",
+        "put the paper's claims, the tables and the figures on one page",
+    ),
     "embed": Command(
         "refnet_mmf.experiments.embed",
         "write fused embeddings and unimodal features of a checkpoint to a file",

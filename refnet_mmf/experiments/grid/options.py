@@ -13,6 +13,11 @@ from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import Cell, Job, Scale, jobs_of
 from refnet_mmf.experiments.miniature import command as make_command
 
+MINIATURE_NOTICE = (
+    "MINIATURE data, drawn and written by a program, in the files of the real data set: "
+    "no number here says anything about the real one."
+)
+
 
 class GridError(ValueError):
     """Something that the user can mend; one line."""
@@ -47,10 +52,7 @@ class GridOptions:
         """What has to be said wherever a number is shown."""
         if self.scale == "paper":
             return f"Data: {self.data_dir}."
-        return (
-            "MINIATURE data, drawn and written by a program, in the files of the real data set: "
-            "no number here says anything about the real one."
-        )
+        return MINIATURE_NOTICE
 
 
 def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
@@ -122,11 +124,16 @@ def jobs_for(cells: Sequence[Cell], options: GridOptions) -> list[Job]:
             if options.data_dir is not None:
                 data_dirs[data_set, seed] = options.data_dir
                 continue
-            folder = options.out / "data" / f"{data_set}-{seed}"
+            folder = data_folder(options.out, data_set, seed)
             if not options.dry_run:
                 _make_data(data_set, seed, folder)
             data_dirs[data_set, seed] = folder
     return jobs_of(chosen, options.scale, data_dirs, options.seeds, options.out / "runs")
+
+
+def data_folder(out: Path, data_set: str, seed: int) -> Path:
+    """Return the folder of a miniature data set."""
+    return out / "data" / f"{data_set}-{seed}"
 
 
 def _make_data(data_set: str, seed: int, folder: Path) -> None:

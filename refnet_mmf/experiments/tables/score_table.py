@@ -122,10 +122,7 @@ def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
         for column in table.columns:
             if column.key not in row.cells:
                 continue
-            own = scores(results, row.cells[column.key], column)
-            theirs = scores(results, baseline.cells[column.key], column)
-            pairs = sorted(own.keys() & theirs.keys())
-            compared = compare([own[p] for p in pairs], [theirs[p] for p in pairs])
+            compared = comparison_of(row, baseline, column, results)
             paper = _paper_difference(row, baseline, column.title)
             rows.append([row.title, row.baseline, column.title, *spell_comparison(compared), paper])
     header = ["model", "against", "metric", "difference", "95 % interval", "p", "d", "pairs"]
@@ -135,6 +132,16 @@ def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
         "differences"
     )
     return Table(caption, [*header, "paper's difference"], rows)
+
+
+def comparison_of(
+    row: Row, baseline: Row, column: Column, results: Mapping[Job, Result]
+) -> Comparison:
+    """Compare a method with another in one metric, paired over data seeds and seeds."""
+    own = scores(results, row.cells[column.key], column)
+    theirs = scores(results, baseline.cells[column.key], column)
+    pairs = sorted(own.keys() & theirs.keys())
+    return compare([own[p] for p in pairs], [theirs[p] for p in pairs])
 
 
 def spell(summary: Summary) -> str:

@@ -1,0 +1,1 @@
+"""The report: everything that the runs have come to, on one page."""

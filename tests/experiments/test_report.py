@@ -1,0 +1,117 @@
+"""The report: claims, tables and figures of what is finished, on one page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from refnet_mmf.cli import main
+from refnet_mmf.experiments.grid import run_folder
+from refnet_mmf.experiments.grid.cell import jobs_of
+from refnet_mmf.experiments.grid.options import data_folder
+from refnet_mmf.experiments.grid.statistics import compare
+from refnet_mmf.experiments.report.claims import CLAIMS, verdict
+from refnet_mmf.experiments.report.collect import Place, finished_runs
+from refnet_mmf.experiments.tables.paper_tables import TABLES
+
+GAIN = {"baseline": 0.0, "refnet": 0.02, "refnetms": 0.03}
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Finished runs of Table 2, as the runner leaves them: three seeds, two sets, one missing."""
+    out = tmp_path / "results"
+    table = TABLES["2"]()
+    for data_seed in (0, 4):
+        data = {("mmimdb", data_seed): data_folder(out, "mmimdb", data_seed)}
+        for job in jobs_of(table.cells, "mini", data, (0, 1, 7), out / "runs"):
+            if (job.cell.model, data_seed, job.seed) == ("gmu", 4, 7):
+                continue
+            job.run.folder.mkdir(parents=True)
+            value = 0.5 + GAIN[job.cell.variant] + 0.001 * job.seed * (1 + data_seed)
+            value += 0.0001 * hash_of(job.run.folder)
+            measured = {f"test/mmimdb/{c.metric}": value for c in table.columns}
+            run_folder.start(job.run)
+            run_folder.write_json({"test": measured}, job.run.folder / "evaluations.json")
+            run_folder.finish(job.run, 3600.0)
+    return out
+
+
+def hash_of(folder: Path) -> int:
+    """A number from 0 to 9 that differs between runs and is the same tomorrow."""
+    return sum(map(ord, folder.as_posix().partition("results")[2])) % 10
+
+
+def test_the_claims_name_rows_and_columns_that_there_are():
+    tables = {name: make() for name, make in TABLES.items()}
+    for claim in CLAIMS:
+        table = tables[claim.table]
+        assert set(claim.columns) <= {column.title for column in table.columns}, claim.text
+        for titles in claim.pairs:
+            for title in titles:
+                assert table.row(title)
+
+
+@pytest.mark.parametrize(
+    ("own", "seen"),
+    [
+        ([(1, 1.1, 1.2)], "seen here"),
+        ([(1, 1.1, 1.2), (1, -1, 0.1)], "seen here in part"),
+        ([(1, -1, 0.1)], "not seen here"),
+        ([(1, 1.1, 1.2), (-1, -1.1, -1.2)], "not seen here"),
+        ([(-1, -1.1, -1.2)], "the opposite seen here"),
+        ([(1,)], "not run"),
+        ([], "not run"),
+        ([(1, 1.1, 1.2), ()], "in part run"),
+    ],
+)
+def test_a_claim_is_judged_by_the_sides_of_its_intervals(own, seen):
+    assert verdict([compare(values, [0.0] * len(values)) for values in own]) == seen
+
+
+def test_what_is_finished_is_found_with_whatever_seeds(results):
+    found = finished_runs(TABLES["2"]().cells, Place(results, "mini", None))
+    assert not found.failures
+    seeds = {(job.data_seed, job.seed) for job in found.results}
+    assert seeds == {(data, seed) for data in (0, 4) for seed in (0, 1, 7)}
+    assert len(found.results) == 6 * 6 - 2  # GMU's two cells lack one seed
+    assert not finished_runs(TABLES["3"]().cells, Place(results, "mini", None)).results
+
+
+def test_the_page_holds_claims_tables_figures_and_commands(results, capsys):
+    assert main(["figure", "9", "--out", str(results / "figures"), "--modalities", "16"]) == 0
+    assert main(["report", "--out", str(results)]) == 0
+    said = capsys.readouterr().out
+    line = next(li for li in said.splitlines() if "GMU, LinearSum and Concat" in li)
+    assert "  seen here  " in line and "6 of 6 above 0, 0 below" in line and "5 pairs" in line
+    assert "not run" in next(li for li in said.splitlines() if "SNLI-VE" in li)
+    page = (results / "report_mini.html").read_text()
+    assert "MINIATURE" in page and "34, 34.0 hours together" in page
+    assert "Table 2: REFINER on fusion modules" in page and "Table 3:" not in page
+    assert page.count("mmf_run env.user_dir=refnet_mmf") == 6
+    assert page.count("data:image/svg+xml") == 1
+    assert not re.search(r"<script|(src|href)=.https?:", page)
+
+
+def test_a_run_of_another_version_is_left_out_and_named(results, capsys):
+    broken = next(results.glob("runs/mini/mmimdb-gmu-refnet/data-0/seed-0/run.json"))
+    broken.write_text(broken.read_text().replace('"torch": "', '"torch": "0.'))
+    assert main(["report", "--out", str(results)]) == 0
+    page = (results / "report_mini.html").read_text()
+    assert "Left out: " in page and "holds a run with another version" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--scale", "huge"], "--scale: unknown scale 'huge'"),
+        (["--scale", "paper"], "--data-dir: is missing"),
+        ([], "--out: no results in "),
+    ],
+)
+def test_bad_input_ends_in_one_line(tmp_path, capsys, words, message):
+    assert main(["report", "--out", str(tmp_path), *words]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"refnet report: {message}") and error.count("\n") == 1
