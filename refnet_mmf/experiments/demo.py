@@ -191,6 +191,10 @@ def build_page(runs: Sequence[Run], table: Table, seconds: Mapping[str, float], 
             ),
             Section(
                 "Training",
+                [
+                    "Losses as MMF logs them: the median of the last 20 values that it has logged, "
+                    "so that a curve lags behind."
+                ],
                 figures=[
                     Figure(f"By update; {where}", line_figure(panels, "update", list(METHODS)))
                 ],
@@ -199,7 +203,8 @@ def build_page(runs: Sequence[Run], table: Table, seconds: Mapping[str, float], 
                 "What the decoders give back",
                 [
                     "1 - cosine similarity of each decoded signal with its target, before "
-                    "weighting. It acts in training only: at inference the network is stock MMBT."
+                    "weighting, logged in the same way. It acts in training only: at inference the "
+                    "network is stock MMBT."
                 ],
                 figures=[
                     Figure(f"By update; {where}", line_figure(refiner, "update", list(METHODS)))
