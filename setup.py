@@ -70,7 +70,13 @@ setup(
     # configs/ and projects/ stand at the top level of the checkout; links inside the package
     # carry them into the wheel.
     package_data={
-        "refnet_mmf": ["version.txt", "py.typed", "configs/**/*", "projects/**/*"],
+        "refnet_mmf": [
+            "version.txt",
+            "py.typed",
+            "constraints.txt",
+            "configs/**/*",
+            "projects/**/*",
+        ],
         "refnet_mmf.experiments": ["templates/*"],
     },
     install_requires=["torch>=2.1"],

@@ -25,6 +25,10 @@ COMMANDS = {
     "run": Command(
         "refnet_mmf.plugin.run", "run MMF with the plugin loaded and everything checked first"
     ),
+    "doctor": Command(
+        "refnet_mmf.experiments.doctor",
+        "look at the environment, and at a command, for what would keep a run from its end",
+    ),
     "export": Command(
         "refnet_mmf.plugin.export", "write a ReFNet checkpoint as one of the stock model"
     ),
