@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from refnet_mmf.core.diagnostics import reconstruction_r2, target_variance
+from refnet_mmf.core.label_pairs import positives_and_negatives
 from refnet_mmf.core.refiner import Refiner
 from refnet_mmf.plugin.features import Features
 
@@ -52,13 +53,27 @@ def refiner_terms(refiner: Refiner, features: Features) -> Iterator[LossTerm]:
 
 
 def metric_term(
-    name: str, weight: float, loss: nn.Module, fused: Tensor, labels: Tensor | None
+    name: str,
+    weight: float,
+    loss: nn.Module,
+    fused: Tensor,
+    labels: Tensor | None,
+    match: str = "intersect",
 ) -> LossTerm:
     """Return the metric loss of the fused embedding.
+
+    Logged beside it: the share of this rank's samples that have another one of their label in
+    its batch, and the variance of the embedding, which falls to 0 when all samples become alike.
 
     Samples without labels have no part in it. The loss is called all the same: other ranks, which
     have labels, wait for this one.
     """
     if labels is None:
         fused, labels = fused[:0], torch.empty(0, device=fused.device)
-    return LossTerm(name, weight, loss(fused, labels.to(fused.device)))
+    labels = labels.to(fused.device)
+    positives, _ = positives_and_negatives(labels, match)
+    shown = {
+        "with_positives": positives.any(dim=1).float().sum() / max(len(labels), 1),
+        "embedding_variance": target_variance(fused) if len(fused) else fused.new_zeros(()),
+    }
+    return LossTerm(name, weight, loss(fused, labels), shown)

@@ -48,7 +48,7 @@ KEYS_OF_THE_OTHER_LINE = (
     if LINE == "main"
     else (
         *("allow_unused_parameters", "colored_logs", "cudnn_benchmark", "enable_state_sharding"),
-        *("exit_on_nan_losses", "persistent_workers", "wandb", "wandb_logdir"),
+        *("persistent_workers", "wandb", "wandb_logdir"),
     )
 )
 """Keys that a YAML for both lines may have, unknown to this one: no result depends on them."""
@@ -214,6 +214,9 @@ if LINE == "main":
                 report = super()._forward(batch)
             self.after_forward(report)
             return report
+
+        def _check_nan_losses(self, report: Any) -> None:
+            """Leave it to the trainer, which need not wait for the GPU at each batch."""
 
         def _calculate_max_updates(self) -> Any:
             if self.stopped:

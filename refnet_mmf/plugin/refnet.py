@@ -242,7 +242,8 @@ class ReFNet(BaseModel):
         settings = self.settings.metric_loss
         if self.metric_loss is not None and settings is not None and not self.regime.pretrain:
             name = self.settings.metric_loss_name
-            yield metric_term(name, settings.weight, self.metric_loss, fused, labels)
+            match = getattr(settings, "match", "intersect")
+            yield metric_term(name, settings.weight, self.metric_loss, fused, labels, match)
 
 
 def build_refiner(settings: RefinerSettings, where: FusionTaps, place: str) -> Refiner | None:

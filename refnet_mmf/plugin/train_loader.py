@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -118,6 +119,10 @@ class TrainBatches(Sampler[list[Key]]):
         batch_size: labelled samples in a batch of this rank.
         unlabelled: the other samples; None: they are not used.
         unlabelled_per_labelled: how many for each labelled one.
+
+    Attributes:
+        drawn: the batches that were drawn and that nobody has asked for yet by
+            :meth:`TrainLoader.take_positions`.
     """
 
     def __init__(
@@ -137,6 +142,7 @@ class TrainBatches(Sampler[list[Key]]):
         self.first = 0
         self.order_state: Tensor | None = None
         self.resume_state: RandomState | None = None
+        self.drawn: deque[list[Key]] = deque()
 
     def __len__(self) -> int:
         return -(-len(self.sampler) // self.batch_size)  # type: ignore[arg-type]
@@ -167,6 +173,7 @@ class TrainBatches(Sampler[list[Key]]):
                     len(labelled) * self.unlabelled_per_labelled,
                 )
                 keys += [Key(self.epoch, position, False) for position in others]
+            self.drawn.append(keys)
             yield keys
 
 
@@ -251,6 +258,15 @@ class TrainLoader:
         for batch in self.loader:
             self.taken += 1
             yield batch
+
+    def take_positions(self, count: int) -> list[list[int]]:
+        """Return, and forget, the samples of the next ``count`` batches in the order of training.
+
+        Given are their positions in the stock data set.
+        """
+        drawn = self.batches.drawn
+        batches = [drawn.popleft() for _ in range(min(count, len(drawn)))]
+        return [[key.position for key in keys] for keys in batches]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position: the epoch, the batches taken of it, and how to draw its order."""

@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import torch
 from mmf.common.registry import registry
 from mmf.utils.configuration import get_mmf_env
 from omegaconf import open_dict
+from torch import Tensor
 
 from refnet_mmf.core.global_batch import gather_objects, rank, world_size
 from refnet_mmf.plugin import mmf_lines
@@ -30,6 +31,7 @@ from refnet_mmf.plugin.labelled_samples import choose_labelled, write_ids
 from refnet_mmf.plugin.metrics import know_split_sizes
 from refnet_mmf.plugin.random_state import RandomState
 from refnet_mmf.plugin.regime import TRAINER, read_regime
+from refnet_mmf.plugin.run_watch import RunWatch, gradient_metrics
 from refnet_mmf.plugin.train_loader import TrainLoader
 from refnet_mmf.plugin.trainer_checks import (
     check_batch_size,
@@ -71,6 +73,13 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         self.validated_update = -1
         self.random_states: list[dict[str, Any]] = []
         self.evaluations: dict[str, dict[str, float]] = {}
+        self.gradients: dict[str, Tensor] = {}
+        self.watch = RunWatch(
+            Path(get_mmf_env(key="save_dir")),
+            self._take_positions,
+            self._ids_of,
+            stops=config.training.get("exit_on_nan_losses", True),
+        )
 
     def load_datasets(self) -> None:
         """Load the splits by the stock builders, and see them as the regime asks for."""
@@ -122,11 +131,14 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         self.early_stopping.checkpoint = _CheckpointOfEarlyStopping(self)
 
     def after_forward(self, report: Any) -> None:
-        """Refuse to train on samples without labels by the refiner's loss alone, unasked.
+        """Watch the pass; refuse to train without labels by the refiner's loss alone, unasked.
 
         Raises:
             RefnetError: no loss of the stock model was computed.
         """
+        metrics = getattr(report, "metrics", {})
+        self.watch.see(self.num_updates + 1, report.losses, metrics)
+        metrics.update(self.gradients)
         own = tuple(f"{report.dataset_type}/{report.dataset_name}/{name}" for name in OWN_LOSSES)
         if not self.regime.pretrain and all(key.startswith(own) for key in report.losses):
             raise RefnetError(
@@ -144,6 +156,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
             file = Path(get_mmf_env(key="save_dir"), EVALUATIONS)
             write_atomically(json.dumps(self.evaluations, indent=2) + "\n", file)
         if split == "val":
+            self._look()
             self.validated_update = self.num_updates
             self._note_random_states()
 
@@ -152,8 +165,12 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         return self.validated_update == self.num_updates
 
     def after_update(self) -> None:
-        """Write a checkpoint where one is due."""
-        if self.num_updates % self.config.training.checkpoint_interval == 0:
+        """Look at the run where MMF logs; write a checkpoint where one is due."""
+        training = self.config.training
+        due = self.num_updates % training.checkpoint_interval == 0
+        if due or self.num_updates % training.log_interval == 0:
+            self._look()
+        if due:
             logger.info("Checkpoint time. Saving a checkpoint.")
             self._note_random_states()
             self.checkpoint.save(self.num_updates, self.current_iteration, update_best=False)
@@ -215,6 +232,30 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         early_stop = self.config.training.early_stop
         stage = "pretraining, " if self.regime.pretrain else ""
         return f"{stage}the {'lowest' if early_stop.minimize else 'highest'} {early_stop.criteria}"
+
+    def _look(self) -> None:
+        """Judge what was seen of the run; take the decoders' gradients for the next log."""
+        decoders = self._decoders()
+        self.watch.look(decoders)
+        name = next(iter(mmf_lines.train_loaders(self)))
+        self.gradients = gradient_metrics(decoders, f"train/{name}")
+
+    def _decoders(self) -> dict[str, torch.nn.Module]:
+        refiner = getattr(self.bare_model, "refiner", None)
+        return {} if refiner is None else dict(refiner.decoders.items())
+
+    def _take_positions(self, count: int) -> list[list[int]]:
+        loader = self.train_loader_of_ours
+        return [] if loader is None else loader.take_positions(count)
+
+    def _ids_of(self, positions: Sequence[int]) -> list[str]:
+        """Return the ids of training samples; their positions where they have no annotations."""
+        ((_, stock),) = mmf_lines.train_loaders(self).items()
+        try:
+            ids = sample_ids(stock.dataset.viewed)
+        except RefnetError:
+            return [str(position) for position in positions]
+        return [ids[position] for position in positions]
 
     def _note_random_states(self) -> None:
         self.random_states = gather_objects(RandomState.now().as_mapping())
