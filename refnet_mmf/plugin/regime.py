@@ -37,7 +37,7 @@ class LabelSettings(Block):
 class RegimeSettings(Block):
     """``refnet``: labels, stage and pairing of a run."""
 
-    labels: dict[str, Any] = Field(default_factory=dict, description="see LabelSettings")
+    labels: dict[str, Any] = Field(default_factory=dict, description="see `refnet.labels`")
     stage: Literal["train", "pretrain"] = Field(
         "train", description="pretrain: the refiner loss alone, no labels (Algorithm 1)"
     )

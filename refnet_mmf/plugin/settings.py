@@ -88,7 +88,7 @@ class MultiSimilaritySettings(Block):
 class LibraryLossSettings(Block):
     """``model_config.<model>.metric_loss`` with a loss of pytorch-metric-learning as its type."""
 
-    type: str
+    type: str = Field(description="the name of a loss of pytorch-metric-learning")
     weight: float = Field(0.1, ge=0, description="zeta of Algorithm 1")
     gather_distributed: bool = Field(
         True, description="on several ranks, the loss of the global batch; false: of each share"

@@ -1,0 +1,107 @@
+"""The page of all settings, made from the schemas that check them.
+
+``python -m refnet_mmf.plugin.settings_reference > docs/settings.md``
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from refnet_mmf.core.refiner import DEFAULT_WEIGHT
+from refnet_mmf.plugin import registered  # noqa: F401  (loads the plugin in its own order)
+from refnet_mmf.plugin.image_encoder import ImageEncoderSettings
+from refnet_mmf.plugin.models.unimodal_fusion import (
+    ClassifierSettings,
+    ConcatSettings,
+    GMUSettings,
+    UnimodalFusionSettings,
+)
+from refnet_mmf.plugin.regime import LabelSettings, RegimeSettings
+from refnet_mmf.plugin.settings import (
+    Block,
+    LibraryLossSettings,
+    MultiSimilaritySettings,
+    RefinerSettings,
+)
+from refnet_mmf.plugin.tap_settings import FusedBlock, KeepBlock, TapsBlock, TargetBlock
+
+BLOCKS: Mapping[str, type[Block]] = {
+    "model_config.<model>.refiner": RefinerSettings,
+    "model_config.<model>.metric_loss": MultiSimilaritySettings,
+    "model_config.<model>.metric_loss, with another type and its own keywords": LibraryLossSettings,
+    "refnet": RegimeSettings,
+    "refnet.labels": LabelSettings,
+    "model_config.refnet.taps": TapsBlock,
+    "model_config.refnet.taps.fused": FusedBlock,
+    "model_config.refnet.taps.targets.<modality>": TargetBlock,
+    "model_config.refnet.taps.targets.<modality>.keep": KeepBlock,
+    "model_config.linear_sum": UnimodalFusionSettings,
+    "model_config.concat, beside those of linear_sum": ConcatSettings,
+    "model_config.gmu, beside those of linear_sum": GMUSettings,
+    "model_config.{concat,linear_sum,gmu}.classifier": ClassifierSettings,
+    "modal_encoder.params, with type torchvision": ImageEncoderSettings,
+}
+HEAD = f"""# Settings
+
+Every key of the plugin's own, from the schemas that check them when the model is built. An unknown
+key, a value of another type or out of range ends the run in one line. `refiner: null` is the stock
+model; each weight of `refiner.weights` is {DEFAULT_WEIGHT} unless said. On the command line write
+`None`, `True` and `False`, in YAML `null`, `true` and `false`.
+"""
+WORDS = {"boolean": "true or false", "integer": "whole number", "object": "block", "array": "list"}
+BOUNDS = {
+    "minimum": "from",
+    "exclusiveMinimum": "above",
+    "maximum": "to",
+    "exclusiveMaximum": "below",
+}
+
+
+def as_markdown() -> str:
+    """Return the page."""
+    parts = [HEAD]
+    for place, block in BLOCKS.items():
+        parts.append(f"## `{place.partition(',')[0]}`{place[len(place.partition(',')[0]) :]}\n")
+        parts.append("| key | value | default | meaning |\n|---|---|---|---|")
+        parts.extend(_rows(place, block))
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _rows(place: str, block: type[Block]) -> Iterator[str]:
+    schema = block.model_json_schema()
+    base = UnimodalFusionSettings if "beside those" in place else None
+    for key, value in schema["properties"].items():
+        if block is LibraryLossSettings and key == "params":
+            continue
+        if base is not None and key in base.model_fields:
+            continue
+        field = block.model_fields[key]
+        if field.is_required():
+            default = "(required)"
+        else:
+            default = f"`{json.dumps(field.get_default(call_default_factory=True))}`"
+        meaning = str(field.description or "").replace("|", "\\|")
+        yield f"| `{key}` | {_type(value)} | {default} | {meaning} |"
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    """Word what a value may be: its type and its range, or the names that are valid."""
+    if "anyOf" in schema:
+        return " or ".join(_type(one) for one in schema["anyOf"])
+    names = schema.get("enum", [schema["const"]] if "const" in schema else None)
+    if names is not None:
+        return ", ".join(f"`{name}`" for name in names)
+    kind = str(schema.get("type", "anything"))
+    if kind == "array" and "items" in schema:
+        return f"list of {_type(schema['items'])}"
+    if isinstance(schema.get("additionalProperties"), Mapping):
+        return f"block: a name, then {_type(schema['additionalProperties'])}"
+    bounds = [f"{word} {schema[name]:g}" for name, word in BOUNDS.items() if name in schema]
+    return " ".join([WORDS.get(kind, kind), *bounds])
+
+
+if __name__ == "__main__":
+    print(as_markdown(), end="")

@@ -1,0 +1,36 @@
+"""The page of settings is that of today's schemas."""
+
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.mmf
+PAGE = Path(__file__).parents[2] / "docs/settings.md"
+
+
+def test_the_documentation_holds_the_settings_of_today():
+    from refnet_mmf.plugin.settings_reference import as_markdown
+
+    assert PAGE.read_text("utf-8") == as_markdown()
+
+
+def test_every_key_has_a_meaning():
+    rows = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]
+    assert len(rows) > 60
+    for row in rows:
+        assert all(cell.strip() for cell in row.replace("\\|", "").split("|")[1:-1]), row
+
+
+def test_every_block_of_ours_is_there():
+    from refnet_mmf.plugin import settings_reference
+    from refnet_mmf.plugin.settings import Block
+    from refnet_mmf.plugin.tap_settings import TapBlock
+
+    def below(kind):
+        return {kind}.union(*(below(child) for child in kind.__subclasses__()))
+
+    shown = set(settings_reference.BLOCKS.values())
+    listed = {
+        kind for kind in below(Block) - {Block, TapBlock} if not kind.__name__.startswith("Listed")
+    }
+    assert listed <= shown
