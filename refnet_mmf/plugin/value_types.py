@@ -45,7 +45,8 @@ def _expected(value: Any, default: Any) -> str | None:
         is_null = value is None or value in ("null", "~")
         return None if is_null or isinstance(value, Mapping) else "a block of settings"
     if isinstance(default, bool) and isinstance(value, str | Mapping):
-        return "True or False"
+        # MMF takes any string for true.
+        return None if value == "true" else "True or False"
     if isinstance(default, int | float) and isinstance(value, str | Mapping):
         return "a number"
     return None

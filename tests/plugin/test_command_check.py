@@ -33,6 +33,7 @@ def check(memes, tmp_path):
 def test_a_good_command_passes_as_it_is(check):
     assert check("training.max_updates=3")[-1] == "training.max_updates=3"
     assert check("model_config.mmbt.losses[0].type=cross_entropy")
+    assert check("evaluation.predict=true")
 
 
 def test_a_config_of_the_package_is_found_from_anywhere(check, tmp_path, monkeypatch):
