@@ -4,6 +4,9 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 DEMO   ?= demo
 JOBS   ?= auto
+# Versions that were tested together; make setup CONSTRAINTS= takes the newest that setup.py allows.
+CONSTRAINTS ?= constraints.txt
+PINS    = $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 ON_MAIN = MMF_CHECKOUT=$(abspath $(MMF)) PYTHONPATH=$(CURDIR)/build/mmf-main $(BIN)/python -m
 MMF_STAMP = $(VENV)/.mmf-installed
 
@@ -17,8 +20,8 @@ setup: $(MMF_STAMP) ## make .venv with MMF and everything else in it
 
 $(VENV)/.packages-installed: setup.py constraints.txt refnet_mmf/version.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --constraint constraints.txt setuptools wheel
-	$(BIN)/python -m pip install --constraint constraints.txt --config-settings editable_mode=compat --editable '.[all]'
+	$(BIN)/python -m pip install $(PINS) setuptools wheel
+	$(BIN)/python -m pip install $(PINS) --config-settings editable_mode=compat --editable '.[all]'
 	touch $@
 
 $(MMF_STAMP): $(VENV)/.packages-installed $(wildcard refnet_mmf/porting/*.py)
