@@ -36,7 +36,8 @@ COMMANDS = {
         "refnet_mmf.experiments.tables.table_command", "run and write a table of the paper"
     ),
     "figure": Command(
-        "refnet_mmf.experiments.figure_command", "draw a figure of the paper, from runs or from numbers made here"
+        "refnet_mmf.experiments.figure_command",
+        "draw a figure of the paper, from runs or from numbers made here",
     ),
     "embed": Command(
         "refnet_mmf.experiments.embed",
