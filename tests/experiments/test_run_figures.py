@@ -69,8 +69,7 @@ def drawn(memes, tmp_path_factory):
         code = figure(
             name, "--out", out, "--data-dir", memes, *CHOICE, *OPTIONS[name], *words, *TINY
         )
-        stem = "figure_5_gmu_mini" if name == "x" else f"figure_{name}_hateful_memes_gmu_mini"
-        return code, out, out / "figures" / stem
+        return code, out, out / f"figures/figure_{name}_hateful_memes_gmu_mini"
 
     return draw
 
@@ -448,7 +447,7 @@ def test_bad_words_end_in_one_line(words, said, tmp_path, capsys, monkeypatch):
     ("words", "said"),
     [
         ((), "defaults/annotations"),
-        (("training.max_update=3",), "unknown option 'training.max_update'"),
+        (("training.max_update=3",), "unknown option 'max_update'; did you mean 'max_updates'?"),
     ],
 )
 def test_data_that_is_missing_and_options_that_are_none_are_told_before_any_run(
