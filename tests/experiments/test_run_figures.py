@@ -465,7 +465,7 @@ def test_data_that_is_missing_and_options_that_are_none_are_told_before_any_run(
 @pytest.mark.parametrize(
     ("words", "runs"),
     [
-        (["4", *CHOICE], 7 * 3),
+        (["4", *CHOICE], 5 * 3),
         (["4", "--model", "gmu", "--gammas", "0.1"], 2 * 2 * 3),
         (["5", "--seeds", "0,7"], 3 * 2),
         (["7", "--only", "mmimdb"], 4 * 3 * 3),

@@ -25,7 +25,7 @@ from refnet_mmf.experiments.tables.paper_tables import MEMES, MOVIES, NAMES
 from refnet_mmf.experiments.tables.score_table import Column, spell
 
 DEFAULTS = Defaults((MEMES, MOVIES), ("vilbert", "mmbt"))
-GAMMAS = "0,0.05,0.1,0.15,0.2,0.25,0.3"
+GAMMAS = "0,0.05,0.1,0.2,0.3"
 COLUMNS = (
     *("data_set", "model", "split", "metric", "gamma", "mean", "std", "runs"),
     *("relative_change_mean", "relative_change_std", "pairs"),

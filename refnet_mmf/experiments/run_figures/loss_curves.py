@@ -91,15 +91,15 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
     panels: dict[str, dict[str, Line]] = defaultdict(dict)
     for found in sorted(curves, key=lambda found: [*_keys(data_set)].index(found.loss)):
         panels[f"{found.loss}, {found.percent:g} % labels"][found.method] = found.line
-    drawn_percents = len({found.percent for found in curves})
+    parts = len({found.percent for found in curves})
     picture = draw_lines(
         panels,
         "update",
         [method_name(variant, model) for variant in VARIANTS],
         y_label="loss",
-        columns=drawn_percents,
+        columns=parts if parts > 1 else 2,
     )
-    picture.suptitle(runs.heading(f"losses on {TITLES[data_set]}'s training data"))
+    picture.suptitle(runs.heading(f"{TITLES[data_set]}, losses in training"))
     return DrawnFigure(
         picture=picture,
         columns=COLUMNS,
