@@ -261,6 +261,17 @@ def test_a_run_that_fails_is_told_and_the_rest_is_drawn(drawn, capsys):
 
 
 @mmf
+def test_a_sweep_without_gamma_0_has_nothing_to_show(drawn, capsys):
+    drawn("4")
+    capsys.readouterr()
+    assert drawn("4", "--only", "gamma0.3")[0] == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.endswith(
+        "figure 4: no run with gamma 0 is finished: there is nothing to compare with"
+    )
+
+
+@mmf
 @pytest.mark.slow
 def test_a_figure_that_is_killed_goes_on_where_it_was(memes, tmp_path, drawn):
     words = ("4", "--data-dir", memes, *CHOICE, "--gammas", "0.3", "--seeds", "2", *TINY)

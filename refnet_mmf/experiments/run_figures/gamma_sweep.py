@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from refnet_mmf.experiments.figure_registry import DrawnFigure
 from refnet_mmf.experiments.grid.cell import Cell
+from refnet_mmf.experiments.grid.options import GridError
 from refnet_mmf.experiments.grid.statistics import Summary, summarize
 from refnet_mmf.experiments.line_figure import Line, draw_lines
 from refnet_mmf.experiments.page import Table
@@ -75,6 +76,8 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
         for column in columns_of(data_set)
         for model in models
     }
+    if not any(point.change.count for points in curves.values() for point in points):
+        raise GridError("no run with gamma 0 is finished: there is nothing to compare with")
     names = [NAMES[model] for model in models]
     panels: dict[str, dict[str, Line]] = {}
     for (column, model), points in curves.items():
