@@ -21,7 +21,7 @@ from refnet_mmf.experiments.run_figures.choices import (
     read_numbers,
 )
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
-from refnet_mmf.experiments.run_figures.measures import TITLES, columns_of
+from refnet_mmf.experiments.run_figures.measures import SPLITS, TITLES, columns_of
 from refnet_mmf.experiments.tables.paper_tables import MEMES, MOVIES, NAMES
 from refnet_mmf.experiments.tables.score_table import Column, spell
 
@@ -145,7 +145,10 @@ def _table(curves: dict[tuple[Column, str], list[Point]], gammas: Sequence[float
     """Show scores without REFINER, changes with it, and the gamma that validation would choose."""
     rows = []
     for (column, model), points in curves.items():
-        row = [f"{TITLES[column.data_set]}, {NAMES[model]}", f"{column.title} {column.split}."]
+        row = [
+            f"{TITLES[column.data_set]}, {NAMES[model]}",
+            f"{column.title} {SPLITS[column.split]}",
+        ]
         rows.append([*row, spell(points[0].score), *(_spell(p.change) for p in points[1:])])
     header = ["", "metric", "gamma 0", *(f"{gamma:g}" for gamma in gammas[1:])]
     chosen = "; ".join(

@@ -20,7 +20,7 @@ from refnet_mmf.experiments.run_figures.choices import (
     read_percents,
 )
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
-from refnet_mmf.experiments.run_figures.measures import TITLES, columns_of
+from refnet_mmf.experiments.run_figures.measures import SPLITS, TITLES, columns_of
 from refnet_mmf.experiments.tables.paper_tables import (
     MEMES,
     MOVIES,
@@ -95,7 +95,7 @@ def method_name(variant: str, model: str) -> str:
 
 
 def _title(column: Column) -> str:
-    return f"{TITLES[column.data_set]}, {column.title} {column.split}."
+    return f"{TITLES[column.data_set]}, {column.title} {SPLITS[column.split]}"
 
 
 def _lines(

@@ -20,6 +20,9 @@ METRICS = {
 }
 """By data set; the first one is what the best checkpoint is chosen by."""
 
+SPLITS = {"val": "val.", "test": "test"}
+"""How a split is called, as in the tables."""
+
 
 def columns_of(data_set: str, splits: Sequence[str] = ("val", "test")) -> list[Column]:
     """Return each metric of each split."""
