@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from refnet_mmf.experiments.figure_files import svg_bytes
 
-STYLES: list[dict[str, Any]] = [
+_STYLES: list[dict[str, Any]] = [
     {"color": "#555555", "linestyle": "-", "marker": "o"},
     {"color": "#0b6fa4", "linestyle": "--", "marker": "s"},
     {"color": "#b3541e", "linestyle": "-.", "marker": "^"},
@@ -55,7 +55,7 @@ def draw_lines(
         axis.remove()
     for axis, (title, lines) in zip(axes.flat, panels.items(), strict=False):
         for name, (x, y, *spread) in lines.items():
-            style = STYLES[names.index(name) % len(STYLES)]
+            style = _STYLES[names.index(name) % len(_STYLES)]
             marked = [*range(0, len(x) - 1, max(1, len(x) // MARKERS)), len(x) - 1]
             axis.plot(x, y, label=name, linewidth=1.6, markersize=4, markevery=marked, **style)
             for half in spread:

@@ -387,6 +387,8 @@ def test_neighbours_are_the_nearest_by_cosine_but_not_oneself():
     near = np.argsort(distances, axis=1)[:, : embedding_map.NEIGHBOURS]
     expected = (found.classes[near] == found.classes[:, None]).mean()
     assert embedding_map.neighbours_of_class(found.points, found.classes) == pytest.approx(expected)
+    same = [found.classes[i] == found.classes[j] for i in range(80) for j in range(80) if i != j]
+    assert embedding_map.chance_of_class(found.classes) == pytest.approx(np.mean(same))
     assert math.isnan(embedding_map.neighbours_of_class(found.points[:1], found.classes[:1]))
 
 

@@ -23,7 +23,6 @@ from refnet_mmf.experiments.figure_registry import DrawnFigure
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.options import GridError
 from refnet_mmf.experiments.grid.statistics import summarize
-from refnet_mmf.experiments.line_figure import STYLES
 from refnet_mmf.experiments.one_line_parser import positive_number
 from refnet_mmf.experiments.page import Table, as_text
 from refnet_mmf.experiments.real_data.known import DATA_SETS
@@ -47,6 +46,12 @@ VIEWS = {FUSED: None, "one modality alone, fused": "fused", "before the fusion":
 MODALITIES = ("text", "image")
 NEIGHBOURS = 10
 PERPLEXITY = 30.0
+MARKERS = (("o", "#222222"), ("^", "#2f7fc1"), ("s", "#f0a860"))
+"""By class; the colours are dark, middle and light in greyscale too."""
+
+LAYERS = 20
+"""The points are drawn in so many parts, class by class, lest one class hide the others."""
+
 MEASURES = (
     *("silhouette by class", "silhouette by modality", "silhouette by both"),
     f"{NEIGHBOURS} nearest of the class, %",
@@ -103,7 +108,8 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
                     if (view, method) not in drawn:
                         drawn[view, method] = job, found, to_plane(found.points)
     names = class_names(data_set)
-    table = _table(numbers)
+    first = next(found for _, found, _ in drawn.values())
+    table = _table(numbers, chance_of_class(first.classes))
     return DrawnFigure(
         picture=_draw(runs, drawn, names, data_set),
         columns=COLUMNS,
@@ -214,6 +220,13 @@ def neighbours_of_class(points: Array, classes: Array) -> float:
     return float((classes[near] == classes[:, None]).mean())
 
 
+def chance_of_class(classes: Array) -> float:
+    """Return the share of all points' others that have their class."""
+    _, counts = np.unique(classes, return_counts=True)
+    pairs = len(classes) * (len(classes) - 1)
+    return float((counts * (counts - 1)).sum() / pairs) if pairs else math.nan
+
+
 def to_plane(points: Array) -> Array:
     """Return the points by t-SNE, [P, 2]; seeded, the same for the same points."""
     if len(points) < 3:
@@ -245,10 +258,11 @@ def _draw(
     for row, view in enumerate(VIEWS):
         for column, method in enumerate(methods):
             axis, (_, found, plane) = axes[row, column], drawn[view, method]
-            for label in range(len(names)):
-                for modality in np.unique(found.modalities):
-                    chosen = (found.classes == label) & (found.modalities == modality)
-                    axis.plot(*plane[chosen].T, **_marker(label, modality), rasterized=True)
+            for layer in np.array_split(np.arange(len(plane)), LAYERS):
+                kinds = np.stack([found.classes[layer], found.modalities[layer]], axis=1)
+                for kind in np.unique(kinds, axis=0):
+                    points = plane[layer[(kinds == kind).all(axis=1)]]
+                    axis.plot(*points.T, **_marker(*kind), rasterized=True)
             axis.set_title(f"{method}: {view}", fontsize=10)
             axis.set_xticks([])
             axis.set_yticks([])
@@ -263,16 +277,16 @@ def _draw(
 
 
 def _marker(label: int, modality: int) -> dict[str, Any]:
-    style = STYLES[label % len(STYLES)]
+    marker, color = MARKERS[label]
     filled = MODALITIES[modality] == "image" if modality >= 0 else True
     return {
-        "color": style["color"],
-        "marker": style["marker"],
+        "color": color,
+        "marker": marker,
         "linestyle": "",
-        "markersize": 3.5,
+        "markersize": 3.2,
         "markeredgewidth": 0.7,
         "fillstyle": "full" if filled else "none",
-        "alpha": 0.75,
+        "alpha": 0.8,
     }
 
 
@@ -286,14 +300,15 @@ def _rows(found: Cloud, plane: Array, names: Sequence[str]) -> list[tuple[object
     ]
 
 
-def _table(numbers: Mapping[tuple[str, str], Sequence[tuple[float, ...]]]) -> Table:
+def _table(numbers: Mapping[tuple[str, str], Sequence[tuple[float, ...]]], chance: float) -> Table:
     rows = [
         [view, method, *map(_spell, zip(*numbers[view, method], strict=True))]
         for view in VIEWS
         for method in dict.fromkeys(method for _, method in numbers)
     ]
     return Table(
-        "Figure 5. How far classes and modalities stand apart, mean over seeds",
+        "Figure 5. How far classes and modalities stand apart, mean over seeds; of neighbours "
+        f"drawn at random {100 * chance:.1f} % have the class",
         ["points", "method", *MEASURES],
         rows,
     )
