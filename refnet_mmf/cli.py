@@ -40,7 +40,8 @@ COMMANDS = {
         "refnet_mmf.experiments.tables.table_command", "run and write a table of the paper"
     ),
     "figure": Command(
-        "refnet_mmf.experiments.figure_command", "draw a figure of the paper from numbers made here"
+        "refnet_mmf.experiments.figure_command",
+        "draw a figure of the paper, from runs or from numbers made here",
     ),
     "report": Command(
         "refnet_mmf.experiments.report.report_command",

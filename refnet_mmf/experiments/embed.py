@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from refnet_mmf import __version__, register
-from refnet_mmf.experiments.embedding_file import EmbeddingError, check_new, write_embeddings
+from refnet_mmf.experiments.embedding_file import (
+    EmbeddingError,
+    EmbeddingFile,
+    check_new,
+    write_embeddings,
+)
 from refnet_mmf.experiments.real_data.description import DataError
 from refnet_mmf.experiments.real_data.json_rows import read_object
 from refnet_mmf.experiments.real_data.origin import MANIFEST
@@ -36,26 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the embeddings; return the exit code."""
     try:
-        check_new(args.out, args.force)
-        register()
-        from refnet_mmf.plugin.embeddings import embed
-
-        embedded = embed(args.checkpoint, args.split, args.data_dir, args.dataset, args.batch_size)
-        about = {
-            "model": embedded.model,
-            "checkpoint": embedded.checkpoint.name,
-            "checkpoint_sha256": file_hash(embedded.checkpoint),
-            "data_set": embedded.data_set,
-            "split": embedded.split,
-            "miniature": miniature(embedded.data_dir),
-            "pooler": embedded.pooler,
-            "versions": {
-                "refnet_mmf": __version__,
-                "Python": platform.python_version(),
-                **{package: version(package) for package in PACKAGES},
-            },
-        }
-        write_embeddings(args.out, embedded.embeddings, about, force=args.force)
+        written = embed_to_file(
+            args.checkpoint,
+            args.split,
+            args.out,
+            data_dir=args.data_dir,
+            data_set=args.dataset,
+            batch_size=args.batch_size,
+            force=args.force,
+        )
     except (EmbeddingError, DataError) as error:
         print(f"refnet embed: {error}", file=sys.stderr)
         return 1
@@ -66,14 +60,61 @@ def run(args: argparse.Namespace) -> int:
             raise
         print(f"refnet embed: {one_line(error)}", file=sys.stderr)
         return 1
-    embeddings = embedded.embeddings
+    embeddings, about = written.embeddings, written.about
     mark = "" if about["miniature"] is None else "MINIATURE "
     print(
-        f"{args.out}: {len(embeddings)} samples of {mark}{embedded.data_set} "
-        f"({embedded.split}), {embeddings.fused.shape[1]} values each"
+        f"{args.out}: {len(embeddings)} samples of {mark}{about['data_set']} "
+        f"({about['split']}), {embeddings.fused.shape[1]} values each"
     )
     print(f"Use it: refnet retrieve {args.out}")
     return 0
+
+
+def embed_to_file(
+    source: Path,
+    split: str,
+    out: Path,
+    *,
+    data_dir: Path | None = None,
+    data_set: str | None = None,
+    batch_size: int = 64,
+    force: bool = False,
+) -> EmbeddingFile:
+    """Run a checkpoint's network over a split, and write what it makes of it.
+
+    Args:
+        source: a checkpoint file, or the folder of a run.
+        split: ``train``, ``val`` or ``test``.
+        out: the file to write.
+        data_dir: the value of ``env.data_dir``; None: as in the run.
+        data_set: one of the run's; None: its only one.
+        batch_size: changes nothing but speed and memory.
+        force: write over a file that is there.
+
+    Raises:
+        ValueError: one line: the file is there, the checkpoint or the data can't be used.
+    """
+    check_new(out, force)
+    register()
+    from refnet_mmf.plugin.embeddings import embed
+
+    embedded = embed(source, split, data_dir, data_set, batch_size)
+    about = {
+        "model": embedded.model,
+        "checkpoint": embedded.checkpoint.name,
+        "checkpoint_sha256": file_hash(embedded.checkpoint),
+        "data_set": embedded.data_set,
+        "split": embedded.split,
+        "miniature": miniature(embedded.data_dir),
+        "pooler": embedded.pooler,
+        "versions": {
+            "refnet_mmf": __version__,
+            "Python": platform.python_version(),
+            **{package: version(package) for package in PACKAGES},
+        },
+    }
+    write_embeddings(out, embedded.embeddings, about, force=force)
+    return EmbeddingFile(out, embedded.embeddings, about)
 
 
 def miniature(data_dir: Path) -> dict[str, Any] | None:

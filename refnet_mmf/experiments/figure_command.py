@@ -22,8 +22,10 @@ from refnet_mmf.experiments.figure_files import (
     write_together,
 )
 from refnet_mmf.experiments.figure_registry import FIGURES
+from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.one_line_parser import OneLineParser, positive_number
 from refnet_mmf.experiments.page import as_text
+from refnet_mmf.experiments.run_figures import figure_runs
 
 PACKAGES = ("numpy", "matplotlib")
 
@@ -54,17 +56,30 @@ def run(args: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         print(f"refnet figure {args.name}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        hint = "; the same command goes on from here" if FIGURES[args.name].on_runs else ""
+        print(f"refnet figure {args.name}: interrupted{hint}", file=sys.stderr)
+        return 130
 
 
 def draw(name: str, words: Sequence[str]) -> int:
-    """Compute, draw and write figure ``name`` with the options ``words``."""
+    """Compute, draw and write figure ``name`` with the options ``words``; return the exit code."""
     start = time.monotonic()
     entry = FIGURES[name]
     module = importlib.import_module(entry.module)
     args = parse_options(name, words)
-    paths = figure_paths(args.out, name)
+    folder, stem = args.out, name
+    if entry.on_runs:
+        folder, stem = figure_runs.place(name, args, module.DEFAULTS)
+    paths = figure_paths(folder, stem)
     drawn = module.make(args)
-    facts = [entry.title, *drawn.notes, f"Command: {command(name, args)}", f"Made by {versions()}"]
+    if drawn is None:
+        return 0
+    made = figure_runs.command(name, args) if entry.on_runs else command(name, args)
+    facts = [
+        *(entry.title, *drawn.notes, *drawn.lines),
+        *(f"Command: {made}", f"Made by {versions(entry.on_runs)}"),
+    ]
     text = {"Title": f"Figure {name}: {entry.title}", "Description": "\n".join(facts[1:])}
     svg, png, csv = paths
     write_together(
@@ -76,19 +91,22 @@ def draw(name: str, words: Sequence[str]) -> int:
     )
     print("\n".join([as_text(drawn.table), "", *drawn.notes, "", *map(str, paths)]))
     print(f"Took {time.monotonic() - start:.0f} seconds.")
-    return 0
+    if drawn.failures:
+        print(f"refnet figure {name}: {drawn.failures} runs failed", file=sys.stderr)
+    return 1 if drawn.failures else 0
 
 
 def parse_options(name: str, words: Sequence[str]) -> argparse.Namespace:
     """Parse the options of figure ``name``; end the process in one line if they are wrong."""
     entry = FIGURES[name]
     parser = OneLineParser(prog=f"refnet figure {name}", description=entry.help, allow_abbrev=False)
-    parser.add_argument(
-        "--out", type=Path, default=Path("figures"), metavar="DIR", help="folder (figures)"
-    )
-    parser.add_argument(
-        "--seeds", type=positive_number, default=5, metavar="N", help="how many draws (5)"
-    )
+    if not entry.on_runs:
+        parser.add_argument(
+            "--out", type=Path, default=Path("figures"), metavar="DIR", help="folder (figures)"
+        )
+        parser.add_argument(
+            "--seeds", type=positive_number, default=5, metavar="N", help="how many draws (5)"
+        )
     importlib.import_module(entry.module).add_arguments(parser)
     return parser.parse_known_options(words)
 
@@ -103,9 +121,10 @@ def command(name: str, args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def versions() -> str:
+def versions(on_runs: bool = False) -> str:
     """Name the versions that the numbers and the drawing depend on."""
-    packages = [f"{package} {version(package)}" for package in PACKAGES]
-    return ", ".join(
-        [f"refnet_mmf {__version__}", f"Python {platform.python_version()}", *packages]
-    )
+    packages = {package: version(package) for package in PACKAGES}
+    found = {"refnet_mmf": __version__, "Python": platform.python_version(), **packages}
+    if on_runs:
+        found |= {**run_folder.versions(), "scikit-learn": version("scikit-learn")}
+    return ", ".join(f"{name} {number}" for name, number in found.items())

@@ -20,7 +20,8 @@ class OneLineParser(argparse.ArgumentParser):
         """Parse ``words``, options alone; name the nearest valid one of an unknown option."""
         args, left = self.parse_known_args(words)
         if left:
-            known = sorted(f"--{key.replace('_', '-')}" for key in vars(args))
+            options = {action.dest for action in self._actions if action.option_strings}
+            known = sorted(f"--{key.replace('_', '-')}" for key in vars(args) if key in options)
             guess = nearest(left[0], known)
             hint = f"; did you mean {guess}?" if guess else ""
             self.error(f"unknown option {left[0]!r}{hint} (valid: {', '.join(known)})")

@@ -180,6 +180,14 @@ def table_5() -> ScoreTable:
     )
 
 
+def label_cell(data_set: str, model: str, variant: str, percent: float) -> Cell:
+    """Return the experiment with a part of the labels; with all of them it is that of Table 3."""
+    if percent == 100:
+        return Cell(data_set, model, variant)
+    override = f"refnet.labels.fraction={round(percent / 100, 10)}"
+    return Cell(data_set, model, variant, (override,), f"labels{percent:02g}")
+
+
 def _label_table(
     name: str,
     title: str,
@@ -198,14 +206,7 @@ def _label_table(
     rows = []
     for (model, variant), values in numbers.items():
         cells = {
-            f"{percent} %": Cell(
-                data_set,
-                model,
-                variant,
-                (f"refnet.labels.fraction={percent / 100}",),
-                f"labels{percent:02d}",
-            )
-            for percent in percents
+            f"{percent} %": label_cell(data_set, model, variant, percent) for percent in percents
         }
         paper = {column.title: (value, None) for column, value in zip(columns, values, strict=True)}
         baseline = "" if variant == "baseline" else NAMES[model]
