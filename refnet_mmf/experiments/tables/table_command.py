@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import Job
@@ -17,9 +18,16 @@ from refnet_mmf.experiments.grid.options import (
 from refnet_mmf.experiments.grid.run_folder import RunFolderError, versions
 from refnet_mmf.experiments.grid.runner import Outcome, run_all
 from refnet_mmf.experiments.page import as_text
+from refnet_mmf.experiments.retrieval import MATCHES
 from refnet_mmf.experiments.tables.paper_tables import TABLES
+from refnet_mmf.experiments.tables.retrieval_scores import with_retrieval
+from refnet_mmf.experiments.tables.retrieval_tables import TITLES as RETRIEVAL_TITLES
+from refnet_mmf.experiments.tables.retrieval_tables import retrieval_tables
 from refnet_mmf.experiments.tables.score_table import ScoreTable, comparison_rows, score_rows
 from refnet_mmf.experiments.tables.table_files import write_tables
+
+TABLES_SHOWN = {**{name: make().title for name, make in TABLES.items()}, **RETRIEVAL_TITLES}
+"""What each table shows, by the name that ``refnet table`` takes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,9 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Runs what a table of the paper needs (what is finished is kept, what was cut off goes "
         "on), and writes it as Markdown, LaTeX and CSV, the paper's numbers beside ours. Tables: "
-        + "; ".join(f"{name}: {make().title}" for name, make in TABLES.items())
+        + "; ".join(f"{name}: {title}" for name, title in TABLES_SHOWN.items())
     )
-    parser.add_argument("name", metavar="TABLE", help="; ".join(TABLES))
+    parser.add_argument("name", metavar="TABLE", help="; ".join(TABLES_SHOWN))
+    parser.add_argument(
+        "--match", help=f"of tables 1 and 7: {' or '.join(MATCHES)} label set (exact)"
+    )
     add_grid_arguments(parser)
 
 
@@ -37,16 +48,19 @@ def run(args: argparse.Namespace) -> int:
     """Make the table; return the exit code: 1 where a run has failed."""
     try:
         name = args.name.lower()
-        if name not in TABLES:
-            raise GridError(unknown("TABLE", "table", args.name, TABLES))
+        if name not in TABLES_SHOWN:
+            raise GridError(unknown("TABLE", "table", args.name, TABLES_SHOWN))
+        parts = _parts(name, args.match)
         options = read_grid_options(args)
-        table = TABLES[name]()
-        jobs = jobs_for(table.cells, options)
+        jobs = jobs_for(list(dict.fromkeys(c for part in parts for c in part.cells)), options)
         if options.dry_run:
             print("\n".join(job.run.command for job in jobs))
             return 0
         outcome = run_all(jobs, options.workers)
-        return _write(table, outcome, jobs, options)
+        if name in RETRIEVAL_TITLES:
+            outcome = with_retrieval(outcome)
+        suffix = "" if args.match in (None, "exact") else f"_{args.match}"
+        return _write(parts, outcome, jobs, options, f"table_{name}{suffix}_{options.scale}")
     except (GridError, RunFolderError, OSError) as error:
         print(f"refnet table: {error}", file=sys.stderr)
         return 1
@@ -55,20 +69,42 @@ def run(args: argparse.Namespace) -> int:
         return 130
 
 
-def _write(table: ScoreTable, outcome: Outcome, jobs: list[Job], options: GridOptions) -> int:
-    tables = [score_rows(table, outcome.results), comparison_rows(table, outcome.results)]
+def _parts(name: str, match: str | None) -> list[ScoreTable]:
+    """Return the parts of a table; all but the tables of retrieval have one.
+
+    Raises:
+        GridError: the rule of matching is unknown, or the table has none.
+    """
+    if match is not None and match not in MATCHES:
+        raise GridError(unknown("--match", "rule", match, MATCHES))
+    if name in RETRIEVAL_TITLES:
+        return retrieval_tables(name, match or "exact")
+    if match is not None:
+        names = " and ".join(RETRIEVAL_TITLES)
+        raise GridError(f"--match: only tables {names} have a rule of matching, not {name}")
+    return [TABLES[name]()]
+
+
+def _write(
+    parts: Sequence[ScoreTable],
+    outcome: Outcome,
+    jobs: Sequence[Job],
+    options: GridOptions,
+    file_name: str,
+) -> int:
+    tables = [
+        rows(part, outcome.results) for part in parts for rows in (score_rows, comparison_rows)
+    ]
     made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
     notes = [
         options.notice,
-        *table.notes,
+        *dict.fromkeys(note for part in parts for note in part.notes),
         f"Seeds {', '.join(map(str, options.seeds))}; data seeds "
         f"{', '.join(map(str, options.data_seeds))}; {made_with}. The best checkpoint is chosen on "
         "the validation split.",
         *(f"Failed: {job.run.name}: {reason}" for job, reason in outcome.failures.items()),
     ]
-    paths = write_tables(
-        tables, notes, options.out / "tables", f"table_{table.name}_{options.scale}"
-    )
+    paths = write_tables(tables, notes, options.out / "tables", file_name)
     print("\n\n".join(as_text(part) for part in tables))
     print("\n" + "\n".join(notes))
     print(f"\nWritten: {', '.join(map(str, paths))}")
