@@ -17,8 +17,9 @@ from refnet_mmf.experiments.grid.options import (
 )
 from refnet_mmf.experiments.grid.run_folder import RunFolderError, versions
 from refnet_mmf.experiments.grid.runner import Outcome, run_all
-from refnet_mmf.experiments.page import as_text
+from refnet_mmf.experiments.page import Table, as_text
 from refnet_mmf.experiments.retrieval import MATCHES
+from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.paper_tables import TABLES
 from refnet_mmf.experiments.tables.retrieval_scores import with_retrieval
 from refnet_mmf.experiments.tables.retrieval_tables import TITLES as RETRIEVAL_TITLES
@@ -26,7 +27,11 @@ from refnet_mmf.experiments.tables.retrieval_tables import retrieval_tables
 from refnet_mmf.experiments.tables.score_table import ScoreTable, comparison_rows, score_rows
 from refnet_mmf.experiments.tables.table_files import write_tables
 
-TABLES_SHOWN = {**{name: make().title for name, make in TABLES.items()}, **RETRIEVAL_TITLES}
+TABLES_SHOWN = {
+    **{name: make().title for name, make in TABLES.items()},
+    **RETRIEVAL_TITLES,
+    training_time.NAME: training_time.TITLE,
+}
 """What each table shows, by the name that ``refnet table`` takes."""
 
 
@@ -52,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
             raise GridError(unknown("TABLE", "table", args.name, TABLES_SHOWN))
         parts = _parts(name, args.match)
         options = read_grid_options(args)
+        if not parts:
+            return _make_times(options)
         jobs = jobs_for(list(dict.fromkeys(c for part in parts for c in part.cells)), options)
         if options.dry_run:
             print("\n".join(job.run.command for job in jobs))
@@ -70,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _parts(name: str, match: str | None) -> list[ScoreTable]:
-    """Return the parts of a table; all but the tables of retrieval have one.
+    """Return the parts of a table of scores; none: it is the one of times.
 
     Raises:
         GridError: the rule of matching is unknown, or the table has none.
@@ -82,7 +89,26 @@ def _parts(name: str, match: str | None) -> list[ScoreTable]:
     if match is not None:
         names = " and ".join(RETRIEVAL_TITLES)
         raise GridError(f"--match: only tables {names} have a rule of matching, not {name}")
-    return [TABLES[name]()]
+    return [TABLES[name]()] if name in TABLES else []
+
+
+def _make_times(options: GridOptions) -> int:
+    """Measure and write the table of training times."""
+    jobs = jobs_for(training_time.timed_cells(), options)
+    rounds = training_time.rounds_of(jobs)
+    if options.dry_run:
+        print("\n".join(job.run.command for job in jobs))
+        return 0
+    times = training_time.measure(rounds)
+    notes = [
+        options.notice,
+        *training_time.time_notes(times),
+        _made_with(options),
+        *(f"Failed: {path}: {reason}" for path, reason in times.failures.items()),
+    ]
+    file_name = f"table_{training_time.NAME}_{options.scale}"
+    _show([training_time.time_rows(rounds, times)], notes, options, file_name)
+    return _exit_code(len(times.failures), len(rounds), "rounds")
 
 
 def _write(
@@ -95,19 +121,32 @@ def _write(
     tables = [
         rows(part, outcome.results) for part in parts for rows in (score_rows, comparison_rows)
     ]
-    made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
     notes = [
         options.notice,
         *dict.fromkeys(note for part in parts for note in part.notes),
-        f"Seeds {', '.join(map(str, options.seeds))}; data seeds "
-        f"{', '.join(map(str, options.data_seeds))}; {made_with}. The best checkpoint is chosen on "
-        "the validation split.",
+        f"{_made_with(options)} The best checkpoint is chosen on the validation split.",
         *(f"Failed: {job.run.name}: {reason}" for job, reason in outcome.failures.items()),
     ]
+    _show(tables, notes, options, file_name)
+    return _exit_code(len(outcome.failures), len(jobs), "runs")
+
+
+def _made_with(options: GridOptions) -> str:
+    made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
+    seeds, data_seeds = (", ".join(map(str, s)) for s in (options.seeds, options.data_seeds))
+    return f"Seeds {seeds}; data seeds {data_seeds}; {made_with}."
+
+
+def _show(
+    tables: Sequence[Table], notes: Sequence[str], options: GridOptions, file_name: str
+) -> None:
     paths = write_tables(tables, notes, options.out / "tables", file_name)
-    print("\n\n".join(as_text(part) for part in tables))
+    print("\n\n".join(as_text(table) for table in tables))
     print("\n" + "\n".join(notes))
     print(f"\nWritten: {', '.join(map(str, paths))}")
-    if outcome.failures:
-        print(f"refnet table: {len(outcome.failures)} of {len(jobs)} runs failed", file=sys.stderr)
-    return 1 if outcome.failures else 0
+
+
+def _exit_code(failed: int, of: int, what: str) -> int:
+    if failed:
+        print(f"refnet table: {failed} of {of} {what} failed", file=sys.stderr)
+    return 1 if failed else 0
