@@ -41,6 +41,7 @@ EXPERIMENTS = [
     "jinja2",
     "matplotlib",
     "numpy",
+    "optuna>=4.5,<6",
     "pillow",
     "scikit-learn",
     "scipy",

@@ -35,6 +35,10 @@ COMMANDS = {
     "table": Command(
         "refnet_mmf.experiments.tables.table_command", "run and write a table of the paper"
     ),
+    "tune": Command(
+        "refnet_mmf.experiments.tune.command",
+        "search for gamma and zeta on the validation split",
+    ),
     "figure": Command(
         "refnet_mmf.experiments.figure_command", "draw a figure of the paper from numbers made here"
     ),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import Cell, Job, Scale, jobs_of
 from refnet_mmf.experiments.miniature import command as make_command
+
+DataDirs: TypeAlias = dict[tuple[str, int], Path]
 
 
 class GridError(ValueError):
@@ -43,6 +45,11 @@ class GridOptions:
     dry_run: bool
 
     @property
+    def runs(self) -> Path:
+        """The folder of all runs."""
+        return self.out / "runs"
+
+    @property
     def notice(self) -> str:
         """What has to be said wherever a number is shown."""
         if self.scale == "paper":
@@ -53,8 +60,8 @@ class GridOptions:
         )
 
 
-def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+def add_grid_arguments(parser: argparse.ArgumentParser, *, only: bool = True) -> None:
+    """Add the options; ``only``: that, too, which takes some of the cells."""
     parser.add_argument(
         "--out", type=Path, default=Path("results"), help="folder of data, runs, tables (results)"
     )
@@ -65,9 +72,14 @@ def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-seeds", default="1", help="of the miniature data; as --seeds (1)")
     parser.add_argument("--data-dir", type=Path, help="MMF's env.data_dir, for --scale paper")
     parser.add_argument("--workers", type=int, default=0, help="runs at a time (one a processor)")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="WORD", help="cells whose name holds WORD"
-    )
+    if only:
+        parser.add_argument(
+            "--only",
+            action="append",
+            default=[],
+            metavar="WORD",
+            help="cells whose name holds WORD",
+        )
     parser.add_argument("--dry-run", action="store_true", help="print the commands, run nothing")
 
 
@@ -93,7 +105,7 @@ def read_grid_options(args: argparse.Namespace) -> GridOptions:
         data_seeds,
         None if args.data_dir is None else args.data_dir.resolve(),
         args.workers or os.cpu_count() or 1,
-        tuple(args.only),
+        tuple(getattr(args, "only", ())),
         args.dry_run,
     )
 
@@ -116,8 +128,18 @@ def jobs_for(cells: Sequence[Cell], options: GridOptions) -> list[Job]:
                 [cell.name for cell in cells],
             )
         )
+    data_dirs = data_dirs_for({cell.data_set for cell in chosen}, options)
+    return jobs_of(chosen, options.scale, data_dirs, options.seeds, options.runs)
+
+
+def data_dirs_for(data_sets: Iterable[str], options: GridOptions) -> DataDirs:
+    """Return MMF's ``env.data_dir`` by data set and data seed; make miniature data where it lacks.
+
+    Raises:
+        GridError: the data can't be made.
+    """
     data_dirs = {}
-    for data_set in dict.fromkeys(cell.data_set for cell in chosen):
+    for data_set in sorted(data_sets):
         for seed in options.data_seeds:
             if options.data_dir is not None:
                 data_dirs[data_set, seed] = options.data_dir
@@ -126,7 +148,7 @@ def jobs_for(cells: Sequence[Cell], options: GridOptions) -> list[Job]:
             if not options.dry_run:
                 _make_data(data_set, seed, folder)
             data_dirs[data_set, seed] = folder
-    return jobs_of(chosen, options.scale, data_dirs, options.seeds, options.out / "runs")
+    return data_dirs
 
 
 def _make_data(data_set: str, seed: int, folder: Path) -> None:
