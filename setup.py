@@ -45,6 +45,7 @@ EXPERIMENTS = [
     "pillow",
     "scikit-learn",
     "scipy",
+    "submitit>=1.5,<2",
     "tabulate",
     "threadpoolctl",
     "tqdm",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
+import re
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import TypeAlias, cast
 
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import Cell, Job, Scale, jobs_of
+from refnet_mmf.experiments.grid.submission import CLUSTERS, Cluster, Submission
 from refnet_mmf.experiments.miniature import command as make_command
 
 DataDirs: TypeAlias = dict[tuple[str, int], Path]
@@ -33,6 +37,7 @@ class GridOptions:
         workers: how many runs at a time.
         only: substrings, one of which a cell's name must hold; none: all cells.
         dry_run: print the commands and run nothing.
+        submission: what a run asks for of a cluster; None: all are run here.
     """
 
     out: Path
@@ -43,6 +48,7 @@ class GridOptions:
     workers: int
     only: tuple[str, ...]
     dry_run: bool
+    submission: Submission | None = None
 
     @property
     def runs(self) -> Path:
@@ -81,6 +87,24 @@ def add_grid_arguments(parser: argparse.ArgumentParser, *, only: bool = True) ->
             help="cells whose name holds WORD",
         )
     parser.add_argument("--dry-run", action="store_true", help="print the commands, run nothing")
+    _add_submission_arguments(parser)
+
+
+def _add_submission_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("on a SLURM cluster")
+    group.add_argument(
+        "--submit",
+        metavar="WHERE",
+        help="slurm: each run is a job; local: the same with processes of this machine, to try it",
+    )
+    group.add_argument("--slurm-partition", metavar="NAME", help="(the cluster's default)")
+    group.add_argument("--slurm-account", metavar="NAME", help="(the cluster's default)")
+    group.add_argument("--slurm-gpus", type=int, metavar="N", help="of a run: 0 or 1 (1)")
+    group.add_argument("--slurm-cpus", type=int, metavar="N", help="of a run (4)")
+    group.add_argument("--slurm-memory", type=float, metavar="GB", help="of a run (32)")
+    group.add_argument(
+        "--slurm-hours", type=float, metavar="H", help="of a job, which is then submitted anew (12)"
+    )
 
 
 def read_grid_options(args: argparse.Namespace) -> GridOptions:
@@ -107,7 +131,42 @@ def read_grid_options(args: argparse.Namespace) -> GridOptions:
         args.workers or os.cpu_count() or 1,
         tuple(getattr(args, "only", ())),
         args.dry_run,
+        _read_submission(args),
     )
+
+
+def _read_submission(args: argparse.Namespace) -> Submission | None:
+    """Check what a run asks for of a cluster.
+
+    Raises:
+        GridError: one line for the first thing that is wrong.
+    """
+    given = {
+        key.removeprefix("slurm_"): value
+        for key, value in vars(args).items()
+        if key.startswith("slurm_") and value is not None
+    }
+    if args.submit is None:
+        if given:
+            raise GridError(f"--slurm-{next(iter(given))}: has no effect without --submit slurm")
+        return None
+    if args.submit not in CLUSTERS:
+        raise GridError(unknown("--submit", "place", args.submit, CLUSTERS))
+    for key in ("partition", "account"):
+        name = given.get(key, "-")
+        if not re.fullmatch(r"[\w.,:@+-]+", name):
+            raise GridError(f"--slurm-{key}: expected a name, got {name!r}")
+    if given.get("gpus", 0) not in (0, 1):
+        raise GridError(f"--slurm-gpus: a run is one process: expected 0 or 1, got {given['gpus']}")
+    for key in ("cpus", "memory", "hours"):
+        number = given.get(key, 1)
+        if not (0 < number < math.inf):
+            raise GridError(f"--slurm-{key}: expected a number above 0, got {number:g}")
+    here = args.submit == "slurm" and (shutil.which("sbatch") is None or not shutil.which("srun"))
+    if here and not args.dry_run:
+        raise GridError("--submit slurm: there is no SLURM here: no sbatch and srun in PATH")
+    at_once = args.workers or (os.cpu_count() or 1 if args.submit == "local" else 0)
+    return Submission(cast(Cluster, args.submit), at_once=at_once, **given)
 
 
 def jobs_for(cells: Sequence[Cell], options: GridOptions) -> list[Job]:

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         if options.dry_run:
             print("\n".join(job.run.command for job in jobs))
             return 0
-        outcome = run_all(jobs, options.workers)
+        outcome = run_all(jobs, options.workers, submission=options.submission)
         if name in RETRIEVAL_TITLES:
             outcome = with_retrieval(outcome)
         suffix = "" if args.match in (None, "exact") else f"_{args.match}"
@@ -93,7 +93,16 @@ def _parts(name: str, match: str | None) -> list[ScoreTable]:
 
 
 def _make_times(options: GridOptions) -> int:
-    """Measure and write the table of training times."""
+    """Measure and write the table of training times.
+
+    Raises:
+        GridError: the runs should be submitted, or a method would stand without its baseline.
+    """
+    if options.submission is not None:
+        raise GridError(
+            f"--submit: the runs of table {training_time.NAME} are timed in turn on one machine; "
+            "call the command itself in a job of the cluster"
+        )
     jobs = jobs_for(training_time.timed_cells(), options)
     rounds = training_time.rounds_of(jobs)
     if options.dry_run:

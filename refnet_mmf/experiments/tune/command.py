@@ -18,7 +18,7 @@ from refnet_mmf.experiments.grid.options import (
     read_grid_options,
 )
 from refnet_mmf.experiments.grid.run_folder import RunFolderError, versions
-from refnet_mmf.experiments.grid.runner import run_all
+from refnet_mmf.experiments.grid.runner import Outcome, run_all
 from refnet_mmf.experiments.page import Table, as_text
 from refnet_mmf.experiments.tables.paper_tables import ENTAILMENT, MEMES, MOVIES
 from refnet_mmf.experiments.tables.table_files import write_tables
@@ -169,7 +169,7 @@ def _search(search: Search, options: TuneOptions, data: DataDirs) -> dict[Job, s
             return failed
         jobs = [(trial, _jobs(trial, options, data)) for trial in batch]
         print(f"trials {', '.join(f'{t.number} ({t.setting})' for t in batch)}", flush=True)
-        outcome = run_all([job for _, some in jobs for job in some], options.grid.workers)
+        outcome = _run([job for _, some in jobs for job in some], options)
         failed.update(outcome.failures)
         for trial, its_jobs in jobs:
             if all(job in outcome.results for job in its_jobs):
@@ -190,13 +190,17 @@ def _evaluate(
     )
     baseline = baseline_cell(options.data_set, options.model, options.overrides)
     print(f"chosen: trial {chosen.number} ({chosen.setting}); now the test split", flush=True)
-    outcome = run_all(_jobs_of([baseline, cell], options, data), options.grid.workers)
+    outcome = _run(_jobs_of([baseline, cell], options, data), options)
     tables = choice_rows(outcome.results, cell, baseline, METRICS[options.data_set])
     failed = {**failed, **outcome.failures}
     _write(search, options, tables, _failures(failed))
     if failed:
         print(f"refnet tune: {len(failed)} runs failed", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _run(jobs: Sequence[Job], options: TuneOptions) -> Outcome:
+    return run_all(jobs, options.grid.workers, submission=options.grid.submission)
 
 
 def _jobs(trial: Trial, options: TuneOptions, data: DataDirs) -> list[Job]:
