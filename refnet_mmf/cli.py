@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from refnet_mmf import __version__
+from refnet_mmf.experiments.one_line_parser import OneLineParser
 
 
 class Command(NamedTuple):
@@ -60,7 +61,7 @@ COMMANDS = {
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Build the parser; only the module of ``command`` is imported for its arguments."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="refnet", description="Multimodal models that keep their modalities."
     )
     parser.add_argument("--version", action="version", version=f"refnet_mmf {__version__}")

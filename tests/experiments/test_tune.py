@@ -271,6 +271,14 @@ def test_what_is_wrong_ends_in_one_line(words, message, capsys, tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("words", [["--trials", "many"], ["--no-such-option"], []])
+def test_options_that_cannot_be_read_end_in_one_line(words, capsys):
+    with pytest.raises(SystemExit):
+        main(["tune", "mmimdb", *words])
+    said = capsys.readouterr().err
+    assert said.startswith("refnet") and len(said.strip().splitlines()) == 1
+
+
 def test_a_dry_run_prints_commands_and_makes_nothing(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["tune", "hateful_memes", "--model", "mmbt", "--seeds", "1", "--dry-run"]
