@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -269,6 +270,21 @@ def test_what_is_wrong_ends_in_one_line(words, message, capsys, tmp_path, monkey
     assert message in said
     assert len(said.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_ends_in_one_line(capsys, tmp_path):
+    """A file that can't grow: what is in it stays readable."""
+    words = ["tune", *GMU, "--data-dir", str(tmp_path), "--out", str(tmp_path), "--seeds", "1"]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        assert main(words) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, previous)
+    said = capsys.readouterr().err
+    assert said.startswith("refnet tune: ") and len(said.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize("words", [["--trials", "many"], ["--no-such-option"], []])

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from optuna.exceptions import OptunaError
+
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import PROJECTS, Cell, Job, jobs_of
 from refnet_mmf.experiments.grid.options import (
@@ -119,6 +121,10 @@ def run(args: argparse.Namespace) -> int:
         return _tune(_read_options(args))
     except (GridError, RunFolderError, OSError) as error:
         print(f"refnet tune: {error}", file=sys.stderr)
+        return 1
+    except OptunaError as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        print(f"refnet tune: the file of the search cannot be written: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("refnet tune: interrupted; the same command goes on from here", file=sys.stderr)

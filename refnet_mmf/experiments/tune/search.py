@@ -83,7 +83,8 @@ class Search:
                     f"{path}: holds a search with other {key} ({known.get(key)}, now {value}); "
                     "remove it, or choose another --out"
                 )
-        self._study.set_user_attr(IDENTITY, mine)
+        if not known:
+            self._study.set_user_attr(IDENTITY, mine)
 
     @property
     def trials(self) -> list[Trial]:
