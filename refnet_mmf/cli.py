@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from refnet_mmf import __version__
+from refnet_mmf.experiments.one_line_parser import OneLineParser
 
 
 class Command(NamedTuple):
@@ -39,6 +40,10 @@ COMMANDS = {
     "table": Command(
         "refnet_mmf.experiments.tables.table_command", "run and write a table of the paper"
     ),
+    "tune": Command(
+        "refnet_mmf.experiments.tune.command",
+        "search for gamma and zeta on the validation split",
+    ),
     "figure": Command(
         "refnet_mmf.experiments.figure_command",
         "draw a figure of the paper, from runs or from numbers made here",
@@ -65,7 +70,7 @@ COMMANDS = {
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Build the parser; only the module of ``command`` is imported for its arguments."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="refnet", description="Multimodal models that keep their modalities."
     )
     parser.add_argument("--version", action="version", version=f"refnet_mmf {__version__}")

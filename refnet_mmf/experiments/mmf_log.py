@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PROGRESS = re.compile(r"progress: (\d+)/(\d+), (.*)")
+_INTERVAL = re.compile(r"num_updates: (\d+),.* time: ((?:\d+(?:h|ms|m|s) ?)+)")
+_PART = re.compile(r"(\d+)(h|ms|m|s)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _NUMBER = re.compile(r"([^\s,:]+/[^\s,:]+): (-?(?:\d+\.?\d*(?:e[+-]?\d+)?|nan|inf))(?=,|\s*$)")
 
 
@@ -33,6 +36,18 @@ def read_progress(lines: Iterable[str]) -> Iterator[Progress]:
         if found:
             values = {key: float(value) for key, value in _NUMBER.findall(found[3])}
             yield Progress(int(found[1]), int(found[2]), values)
+
+
+def interval_seconds(lines: Iterable[str]) -> list[tuple[int, float]]:
+    """Return updates done and seconds since the line before, of the lines of training."""
+    found = []
+    for line in lines:
+        shown = _PROGRESS.search(_COLOUR.sub("", line))
+        timed = _INTERVAL.search(shown[3]) if shown else None
+        if timed:
+            parts = _PART.findall(timed[2])
+            found.append((int(timed[1]), sum(int(n) * _SECONDS[unit] for n, unit in parts)))
+    return found
 
 
 def last_values(progress: Iterable[Progress], split: str) -> dict[str, float]:

@@ -118,7 +118,7 @@ def test_the_files_hold_the_same_cells(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["33"], "refnet table: TABLE: unknown table '33'; did you mean '3'? (valid: 2, 3, 4,"),
+        (["33"], "refnet table: TABLE: unknown table '33'; did you mean '3'? (valid: 1, 2, 3, 4,"),
         (["2", "--seeds", "many"], "--seeds: expected a number, or several as in 0,1,5, got 'man"),
         (["2", "--seeds", "0"], "--seeds: expected at least one, got '0'"),
         (["2", "--scale", "big"], "--scale: unknown scale 'big'"),

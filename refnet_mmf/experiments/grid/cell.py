@@ -23,6 +23,7 @@ class Cell:
         variant: ``baseline``, ``refnet`` or ``refnetms``: a YAML in it.
         overrides: further options of the command, ``KEY=VALUE``.
         label: what sets it apart from a cell with the same YAML, fit for a folder's name.
+        run_type: MMF's: which splits are trained and evaluated on.
     """
 
     data_set: str
@@ -30,6 +31,7 @@ class Cell:
     variant: str
     overrides: tuple[str, ...] = ()
     label: str = ""
+    run_type: str = "train_val_test"
 
     @property
     def name(self) -> str:
@@ -48,7 +50,7 @@ class Cell:
             f"config={self.config(scale)}",
             f"model=refnet_{self.model}",
             f"dataset={self.data_set}",
-            "run_type=train_val_test",
+            f"run_type={self.run_type}",
             f"env.data_dir={data_dir}",
             f"training.seed={seed}",
             "checkpoint.resume=True",

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
-from collections.abc import Sequence
+import re
+import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import Cell, Job, Scale, jobs_of
+from refnet_mmf.experiments.grid.submission import CLUSTERS, Cluster, Submission
 from refnet_mmf.experiments.miniature import command as make_command
 
 MINIATURE_NOTICE = (
     "MINIATURE data, drawn and written by a program, in the files of the real data set: "
     "no number here says anything about the real one."
 )
+
+DataDirs: TypeAlias = dict[tuple[str, int], Path]
 
 
 class GridError(ValueError):
@@ -36,6 +42,7 @@ class GridOptions:
         workers: how many runs at a time.
         only: substrings, one of which a cell's name must hold; none: all cells.
         dry_run: print the commands and run nothing.
+        submission: what a run asks for of a cluster; None: all are run here.
     """
 
     out: Path
@@ -46,6 +53,12 @@ class GridOptions:
     workers: int
     only: tuple[str, ...]
     dry_run: bool
+    submission: Submission | None = None
+
+    @property
+    def runs(self) -> Path:
+        """The folder of all runs."""
+        return self.out / "runs"
 
     @property
     def notice(self) -> str:
@@ -55,8 +68,8 @@ class GridOptions:
         return MINIATURE_NOTICE
 
 
-def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+def add_grid_arguments(parser: argparse.ArgumentParser, *, only: bool = True) -> None:
+    """Add the options; ``only``: that, too, which takes some of the cells."""
     parser.add_argument(
         "--out", type=Path, default=Path("results"), help="folder of data, runs, tables (results)"
     )
@@ -67,10 +80,33 @@ def add_grid_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-seeds", default="1", help="of the miniature data; as --seeds (1)")
     parser.add_argument("--data-dir", type=Path, help="MMF's env.data_dir, for --scale paper")
     parser.add_argument("--workers", type=int, default=0, help="runs at a time (one a processor)")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="WORD", help="cells whose name holds WORD"
-    )
+    if only:
+        parser.add_argument(
+            "--only",
+            action="append",
+            default=[],
+            metavar="WORD",
+            help="cells whose name holds WORD",
+        )
     parser.add_argument("--dry-run", action="store_true", help="print the commands, run nothing")
+    _add_submission_arguments(parser)
+
+
+def _add_submission_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("on a SLURM cluster")
+    group.add_argument(
+        "--submit",
+        metavar="WHERE",
+        help="slurm: each run is a job; local: the same with processes of this machine, to try it",
+    )
+    group.add_argument("--slurm-partition", metavar="NAME", help="(the cluster's default)")
+    group.add_argument("--slurm-account", metavar="NAME", help="(the cluster's default)")
+    group.add_argument("--slurm-gpus", type=int, metavar="N", help="of a run: 0 or 1 (1)")
+    group.add_argument("--slurm-cpus", type=int, metavar="N", help="of a run (4)")
+    group.add_argument("--slurm-memory", type=float, metavar="GB", help="of a run (32)")
+    group.add_argument(
+        "--slurm-hours", type=float, metavar="H", help="of a job, which is then submitted anew (12)"
+    )
 
 
 def read_grid_options(args: argparse.Namespace) -> GridOptions:
@@ -95,9 +131,44 @@ def read_grid_options(args: argparse.Namespace) -> GridOptions:
         data_seeds,
         None if args.data_dir is None else args.data_dir.resolve(),
         args.workers or os.cpu_count() or 1,
-        tuple(args.only),
+        tuple(getattr(args, "only", ())),
         args.dry_run,
+        _read_submission(args),
     )
+
+
+def _read_submission(args: argparse.Namespace) -> Submission | None:
+    """Check what a run asks for of a cluster.
+
+    Raises:
+        GridError: one line for the first thing that is wrong.
+    """
+    given = {
+        key.removeprefix("slurm_"): value
+        for key, value in vars(args).items()
+        if key.startswith("slurm_") and value is not None
+    }
+    if args.submit is None:
+        if given:
+            raise GridError(f"--slurm-{next(iter(given))}: has no effect without --submit slurm")
+        return None
+    if args.submit not in CLUSTERS:
+        raise GridError(unknown("--submit", "place", args.submit, CLUSTERS))
+    for key in ("partition", "account"):
+        name = given.get(key, "-")
+        if not re.fullmatch(r"[\w.,:@+-]+", name):
+            raise GridError(f"--slurm-{key}: expected a name, got {name!r}")
+    if given.get("gpus", 0) not in (0, 1):
+        raise GridError(f"--slurm-gpus: a run is one process: expected 0 or 1, got {given['gpus']}")
+    for key in ("cpus", "memory", "hours"):
+        number = given.get(key, 1)
+        if not (0 < number < math.inf):
+            raise GridError(f"--slurm-{key}: expected a number above 0, got {number:g}")
+    here = args.submit == "slurm" and (shutil.which("sbatch") is None or not shutil.which("srun"))
+    if here and not args.dry_run:
+        raise GridError("--submit slurm: there is no SLURM here: no sbatch and srun in PATH")
+    at_once = args.workers or (os.cpu_count() or 1 if args.submit == "local" else 0)
+    return Submission(cast(Cluster, args.submit), at_once=at_once, **given)
 
 
 def jobs_for(cells: Sequence[Cell], options: GridOptions) -> list[Job]:
@@ -118,8 +189,18 @@ def jobs_for(cells: Sequence[Cell], options: GridOptions) -> list[Job]:
                 [cell.name for cell in cells],
             )
         )
+    data_dirs = data_dirs_for({cell.data_set for cell in chosen}, options)
+    return jobs_of(chosen, options.scale, data_dirs, options.seeds, options.runs)
+
+
+def data_dirs_for(data_sets: Iterable[str], options: GridOptions) -> DataDirs:
+    """Return MMF's ``env.data_dir`` by data set and data seed; make miniature data where it lacks.
+
+    Raises:
+        GridError: the data can't be made.
+    """
     data_dirs = {}
-    for data_set in dict.fromkeys(cell.data_set for cell in chosen):
+    for data_set in sorted(data_sets):
         for seed in options.data_seeds:
             if options.data_dir is not None:
                 data_dirs[data_set, seed] = options.data_dir
@@ -128,7 +209,7 @@ def jobs_for(cells: Sequence[Cell], options: GridOptions) -> list[Job]:
             if not options.dry_run:
                 _make_data(data_set, seed, folder)
             data_dirs[data_set, seed] = folder
-    return jobs_of(chosen, options.scale, data_dirs, options.seeds, options.out / "runs")
+    return data_dirs
 
 
 def data_folder(out: Path, data_set: str, seed: int) -> Path:

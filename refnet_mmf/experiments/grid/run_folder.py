@@ -69,7 +69,7 @@ def start(run: Run) -> float:
     Raises:
         RunFolderError: the folder holds another run, or one of other versions.
     """
-    known = _read(run.folder / STARTED)
+    known = read_json(run.folder / STARTED)
     mine = {"command": run.command, "versions": versions()}
     if known is not None:
         for key, value in mine.items():
@@ -84,7 +84,7 @@ def start(run: Run) -> float:
 
 def note_seconds(run: Run, seconds: float) -> None:
     """Keep how long a run has taken up to now."""
-    known = _read(run.folder / STARTED) or {}
+    known = read_json(run.folder / STARTED) or {}
     write_json({**known, "seconds": seconds}, run.folder / STARTED)
 
 
@@ -94,11 +94,11 @@ def finish(run: Run, seconds: float) -> Result:
     Raises:
         RunFolderError: it has evaluated nothing.
     """
-    values = _read(run.folder / EVALUATIONS)
+    values = read_json(run.folder / EVALUATIONS)
     if not values:
         raise RunFolderError(f"{run.folder}: the run has evaluated nothing")
     write_json(
-        {**(_read(run.folder / STARTED) or {}), "seconds": seconds, "values": values},
+        {**(read_json(run.folder / STARTED) or {}), "seconds": seconds, "values": values},
         run.folder / FINISHED,
     )
     return Result(seconds, values)
@@ -110,7 +110,7 @@ def result_of(run: Run) -> Result | None:
     Raises:
         RunFolderError: the folder holds another run, or one of other versions.
     """
-    found = _read(run.folder / FINISHED)
+    found = read_json(run.folder / FINISHED)
     if found is None:
         return None
     start(run)
@@ -122,7 +122,12 @@ def write_json(content: Any, path: Path) -> None:
     write_atomically(json.dumps(content, indent=2) + "\n", path)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read an object from a file of a run's folder; None: there is no such file.
+
+    Raises:
+        RunFolderError: it is cut off, or holds something else.
+    """
     if not path.is_file():
         return None
     try:

@@ -6,7 +6,7 @@ import os
 import queue
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -16,6 +16,7 @@ from tqdm import tqdm
 from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Job
 from refnet_mmf.experiments.grid.run_folder import Result, RunFolderError
+from refnet_mmf.experiments.grid.submission import Submission
 from refnet_mmf.experiments.mmf_run import RunFailed, execute
 
 Bar: TypeAlias = "tqdm[Any]"
@@ -49,38 +50,83 @@ def finished(jobs: Sequence[Job]) -> Outcome:
     return outcome
 
 
-def run_all(jobs: Sequence[Job], workers: int, gpus: Sequence[int] = ()) -> Outcome:
+def run_all(
+    jobs: Sequence[Job],
+    workers: int,
+    gpus: Sequence[int] = (),
+    submission: Submission | None = None,
+) -> Outcome:
     """Run what is not finished, ``workers`` at a time; a job that fails does not stop the others.
 
     Args:
         jobs: the grid.
         workers: how many at a time; each computes with its share of the processors.
         gpus: where there are any, each worker takes one, in turn.
+        submission: submit the jobs to a cluster instead; ``workers`` and ``gpus`` are left aside.
     """
     outcome = finished(jobs)
     to_do = [job for job in jobs if job not in outcome.results and job not in outcome.failures]
+    with _bar(len(jobs), len(outcome.results)) as bar:
+        if submission is None:
+            done = _run_here(to_do, workers, gpus, bar)
+        else:
+            done = _run_there(to_do, submission, bar)
+        for job, result in done:
+            if isinstance(result, Result):
+                outcome.results[job] = result
+            else:
+                bar.write(result)
+                outcome.failures[job] = result
+    return outcome
+
+
+def _run_here(
+    jobs: Sequence[Job], workers: int, gpus: Sequence[int], bar: Bar
+) -> Iterator[tuple[Job, Result | str]]:
     places: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     for number in range(workers):
         places.put(gpus[number % len(gpus)] if gpus else None)
     threads = max((os.cpu_count() or 1) // workers, 1)
-    with _bar(len(jobs), len(outcome.results)) as bar, ThreadPoolExecutor(workers) as pool:
 
-        def work(job: Job) -> tuple[Job, Result | str]:
-            gpu = places.get()
-            try:
-                return job, run_job(job, bar, threads, gpu)
-            except (RunFailed, RunFolderError, OSError) as error:
-                bar.write(str(error))
-                return job, str(error)
-            finally:
-                places.put(gpu)
+    def work(job: Job) -> tuple[Job, Result | str]:
+        gpu = places.get()
+        try:
+            return job, run_job(job, bar, threads, gpu)
+        except (RunFailed, RunFolderError, OSError) as error:
+            return job, str(error)
+        finally:
+            places.put(gpu)
 
-        for job, result in pool.map(work, to_do):
-            if isinstance(result, Result):
-                outcome.results[job] = result
-            else:
-                outcome.failures[job] = result
-    return outcome
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _run_there(
+    jobs: Sequence[Job], submission: Submission, bar: Bar
+) -> Iterator[tuple[Job, Result | str]]:
+    from refnet_mmf.experiments.grid.submitted_jobs import run_submitted
+
+    shown: dict[Job, float] = {}
+
+    def show(job: Job, share: float) -> None:
+        bar.update(share - shown.get(job, 0.0))
+        shown[job] = share
+
+    def watch(job: Job) -> None:
+        lines = job.run.progress()
+        if lines and lines[-1].updates:
+            show(job, min(max(line.update for line in lines) / lines[-1].updates, 1.0))
+
+    for job, result in run_submitted(jobs, submission, run_job, watch):
+        if isinstance(result, Result):
+            show(job, 1.0)
+        yield job, result
 
 
 def run_job(job: Job, bar: Bar | None = None, threads: int = 1, gpu: int | None = None) -> Result:

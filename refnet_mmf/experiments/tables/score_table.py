@@ -65,6 +65,7 @@ class ScoreTable:
         columns: the metrics.
         rows: the methods.
         notes: what a reader has to know of the paper's values or of ours.
+        part: of a table in several parts, which one this is.
     """
 
     name: str
@@ -72,6 +73,12 @@ class ScoreTable:
     columns: Sequence[Column]
     rows: Sequence[Row]
     notes: Sequence[str] = ()
+    part: str = ""
+
+    @property
+    def heading(self) -> str:
+        """How it is called in captions."""
+        return f"Table {self.name}" + (f" ({self.part})" if self.part else "")
 
     @property
     def cells(self) -> list[Cell]:
@@ -109,7 +116,7 @@ def score_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
             own = scores(results, cell, column) if cell is not None else {}
             cells += [spell(summarize(list(own.values()))), spell_paper(row.paper, column.title)]
         rows.append(cells)
-    return Table(f"Table {table.name}. {table.title}, per cent", header, rows)
+    return Table(f"{table.heading}. {table.title}, per cent", header, rows)
 
 
 def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
@@ -127,7 +134,7 @@ def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
             rows.append([row.title, row.baseline, column.title, *spell_comparison(compared), paper])
     header = ["model", "against", "metric", "difference", "95 % interval", "p", "d", "pairs"]
     caption = (
-        f"Table {table.name}, differences in points, paired over seeds: {len(rows)} comparisons, "
+        f"{table.heading}, differences in points, paired over seeds: {len(rows)} comparisons, "
         "p of each by itself (two-sided paired t-test), d: mean over standard deviation of the "
         "differences"
     )

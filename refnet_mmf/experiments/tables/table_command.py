@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import Job
@@ -16,10 +17,22 @@ from refnet_mmf.experiments.grid.options import (
 )
 from refnet_mmf.experiments.grid.run_folder import RunFolderError, versions
 from refnet_mmf.experiments.grid.runner import Outcome, run_all
-from refnet_mmf.experiments.page import as_text
+from refnet_mmf.experiments.page import Table, as_text
+from refnet_mmf.experiments.retrieval import MATCHES
+from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.paper_tables import TABLES
+from refnet_mmf.experiments.tables.retrieval_scores import with_retrieval
+from refnet_mmf.experiments.tables.retrieval_tables import TITLES as RETRIEVAL_TITLES
+from refnet_mmf.experiments.tables.retrieval_tables import retrieval_tables
 from refnet_mmf.experiments.tables.score_table import ScoreTable, comparison_rows, score_rows
 from refnet_mmf.experiments.tables.table_files import write_tables
+
+TABLES_SHOWN = {
+    **{name: make().title for name, make in TABLES.items()},
+    **RETRIEVAL_TITLES,
+    training_time.NAME: training_time.TITLE,
+}
+"""What each table shows, by the name that ``refnet table`` takes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,9 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Runs what a table of the paper needs (what is finished is kept, what was cut off goes "
         "on), and writes it as Markdown, LaTeX and CSV, the paper's numbers beside ours. Tables: "
-        + "; ".join(f"{name}: {make().title}" for name, make in TABLES.items())
+        + "; ".join(f"{name}: {title}" for name, title in TABLES_SHOWN.items())
     )
-    parser.add_argument("name", metavar="TABLE", help="; ".join(TABLES))
+    parser.add_argument("name", metavar="TABLE", help="; ".join(TABLES_SHOWN))
+    parser.add_argument(
+        "--match", help=f"of tables 1 and 7: {' or '.join(MATCHES)} label set (exact)"
+    )
     add_grid_arguments(parser)
 
 
@@ -37,16 +53,21 @@ def run(args: argparse.Namespace) -> int:
     """Make the table; return the exit code: 1 where a run has failed."""
     try:
         name = args.name.lower()
-        if name not in TABLES:
-            raise GridError(unknown("TABLE", "table", args.name, TABLES))
+        if name not in TABLES_SHOWN:
+            raise GridError(unknown("TABLE", "table", args.name, TABLES_SHOWN))
+        parts = _parts(name, args.match)
         options = read_grid_options(args)
-        table = TABLES[name]()
-        jobs = jobs_for(table.cells, options)
+        if not parts:
+            return _make_times(options)
+        jobs = jobs_for(list(dict.fromkeys(c for part in parts for c in part.cells)), options)
         if options.dry_run:
             print("\n".join(job.run.command for job in jobs))
             return 0
-        outcome = run_all(jobs, options.workers)
-        return _write(table, outcome, jobs, options)
+        outcome = run_all(jobs, options.workers, submission=options.submission)
+        if name in RETRIEVAL_TITLES:
+            outcome = with_retrieval(outcome)
+        suffix = "" if args.match in (None, "exact") else f"_{args.match}"
+        return _write(parts, outcome, jobs, options, f"table_{name}{suffix}_{options.scale}")
     except (GridError, RunFolderError, OSError) as error:
         print(f"refnet table: {error}", file=sys.stderr)
         return 1
@@ -55,23 +76,86 @@ def run(args: argparse.Namespace) -> int:
         return 130
 
 
-def _write(table: ScoreTable, outcome: Outcome, jobs: list[Job], options: GridOptions) -> int:
-    tables = [score_rows(table, outcome.results), comparison_rows(table, outcome.results)]
-    made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
+def _parts(name: str, match: str | None) -> list[ScoreTable]:
+    """Return the parts of a table of scores; none: it is the one of times.
+
+    Raises:
+        GridError: the rule of matching is unknown, or the table has none.
+    """
+    if match is not None and match not in MATCHES:
+        raise GridError(unknown("--match", "rule", match, MATCHES))
+    if name in RETRIEVAL_TITLES:
+        return retrieval_tables(name, match or "exact")
+    if match is not None:
+        names = " and ".join(RETRIEVAL_TITLES)
+        raise GridError(f"--match: only tables {names} have a rule of matching, not {name}")
+    return [TABLES[name]()] if name in TABLES else []
+
+
+def _make_times(options: GridOptions) -> int:
+    """Measure and write the table of training times.
+
+    Raises:
+        GridError: the runs should be submitted, or a method would stand without its baseline.
+    """
+    if options.submission is not None:
+        raise GridError(
+            f"--submit: the runs of table {training_time.NAME} are timed in turn on one machine; "
+            "call the command itself in a job of the cluster"
+        )
+    jobs = jobs_for(training_time.timed_cells(), options)
+    rounds = training_time.rounds_of(jobs)
+    if options.dry_run:
+        print("\n".join(job.run.command for job in jobs))
+        return 0
+    times = training_time.measure(rounds)
     notes = [
         options.notice,
-        *table.notes,
-        f"Seeds {', '.join(map(str, options.seeds))}; data seeds "
-        f"{', '.join(map(str, options.data_seeds))}; {made_with}. The best checkpoint is chosen on "
-        "the validation split.",
+        *training_time.time_notes(times),
+        _made_with(options),
+        *(f"Failed: {path}: {reason}" for path, reason in times.failures.items()),
+    ]
+    file_name = f"table_{training_time.NAME}_{options.scale}"
+    _show([training_time.time_rows(rounds, times)], notes, options, file_name)
+    return _exit_code(len(times.failures), len(rounds), "rounds")
+
+
+def _write(
+    parts: Sequence[ScoreTable],
+    outcome: Outcome,
+    jobs: Sequence[Job],
+    options: GridOptions,
+    file_name: str,
+) -> int:
+    tables = [
+        rows(part, outcome.results) for part in parts for rows in (score_rows, comparison_rows)
+    ]
+    notes = [
+        options.notice,
+        *dict.fromkeys(note for part in parts for note in part.notes),
+        f"{_made_with(options)} The best checkpoint is chosen on the validation split.",
         *(f"Failed: {job.run.name}: {reason}" for job, reason in outcome.failures.items()),
     ]
-    paths = write_tables(
-        tables, notes, options.out / "tables", f"table_{table.name}_{options.scale}"
-    )
-    print("\n\n".join(as_text(part) for part in tables))
+    _show(tables, notes, options, file_name)
+    return _exit_code(len(outcome.failures), len(jobs), "runs")
+
+
+def _made_with(options: GridOptions) -> str:
+    made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
+    seeds, data_seeds = (", ".join(map(str, s)) for s in (options.seeds, options.data_seeds))
+    return f"Seeds {seeds}; data seeds {data_seeds}; {made_with}."
+
+
+def _show(
+    tables: Sequence[Table], notes: Sequence[str], options: GridOptions, file_name: str
+) -> None:
+    paths = write_tables(tables, notes, options.out / "tables", file_name)
+    print("\n\n".join(as_text(table) for table in tables))
     print("\n" + "\n".join(notes))
     print(f"\nWritten: {', '.join(map(str, paths))}")
-    if outcome.failures:
-        print(f"refnet table: {len(outcome.failures)} of {len(jobs)} runs failed", file=sys.stderr)
-    return 1 if outcome.failures else 0
+
+
+def _exit_code(failed: int, of: int, what: str) -> int:
+    if failed:
+        print(f"refnet table: {failed} of {of} {what} failed", file=sys.stderr)
+    return 1 if failed else 0

@@ -1,0 +1,260 @@
+"""Table A.7: seconds an update of ReFNet and ReFNetMS, as ratios to their baselines.
+
+A round is one short run of each method, one after the other, in an order drawn anew: whatever else
+the machine does meets all of them. A round that was cut off is measured again as a whole.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import random
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from refnet_mmf.experiments.grid import run_folder
+from refnet_mmf.experiments.grid.cell import Cell, Job
+from refnet_mmf.experiments.grid.options import GridError
+from refnet_mmf.experiments.grid.run_folder import RunFolderError, read_json, versions, write_json
+from refnet_mmf.experiments.grid.statistics import compare, summarize
+from refnet_mmf.experiments.mmf_log import interval_seconds
+from refnet_mmf.experiments.mmf_run import RunFailed, execute
+from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.tables.paper_tables import MEMES, NAMES, VARIANTS
+
+NAME = "a7"
+TITLE = "training time of ReFNet and ReFNetMS as ratios to their baselines (A.7)"
+MODELS = ("mmbt", "vilbert")
+UPDATES, INTERVAL, WARM_UP = 120, 10, 2
+THREADS = 1
+_NEVER = 10 * UPDATES
+OPTIONS = (
+    f"training.max_updates={UPDATES}",
+    f"training.log_interval={INTERVAL}",
+    f"training.evaluation_interval={_NEVER}",
+    f"training.checkpoint_interval={_NEVER}",
+)
+_PAPER = {"refnet": "1.03 to 1.05", "refnetms": "1.30 to 1.35"}
+
+
+@dataclass(frozen=True)
+class Round:
+    """One run of each method, measured in one sitting.
+
+    Attributes:
+        model: a folder of ``projects/<data set>/configs``.
+        path: the file that holds the times.
+        jobs: the runs, by variant.
+    """
+
+    model: str
+    path: Path
+    jobs: Mapping[str, Job]
+
+
+@dataclass(frozen=True)
+class Times:
+    """What the rounds have come to.
+
+    Attributes:
+        seconds: an update's, by round and variant: the median of the run's intervals.
+        failures: of the rounds that have none, in the words of what went wrong.
+        loads: of the machine before each round, by the machine's name.
+    """
+
+    seconds: dict[Path, Mapping[str, float]] = field(default_factory=dict)
+    failures: dict[Path, str] = field(default_factory=dict)
+    loads: dict[str, list[float]] = field(default_factory=dict)
+
+
+def timed_cells() -> list[Cell]:
+    """Return the experiments: short runs that neither evaluate nor write checkpoints."""
+    return [
+        Cell(MEMES, model, variant, OPTIONS, "time", "train")
+        for model in MODELS
+        for variant in VARIANTS
+    ]
+
+
+def rounds_of(jobs: Sequence[Job]) -> list[Round]:
+    """Return the rounds: the jobs of one model, data seed and seed.
+
+    Raises:
+        GridError: one of the methods of a round is not among the jobs.
+    """
+    found: dict[Path, dict[str, Job]] = {}
+    for job in jobs:
+        cell, seed_folder = job.cell, job.run.folder
+        grid = seed_folder.parents[2]
+        name = f"{cell.data_set}-{cell.model}-{cell.label}"
+        path = grid / name / seed_folder.parent.name / f"round-{job.seed}.json"
+        found.setdefault(path, {})[cell.variant] = job
+    for group in found.values():
+        if set(group) != set(VARIANTS):
+            raise GridError(
+                f"--only: leaves {', '.join(group)} alone; a round needs {', '.join(VARIANTS)}: "
+                f"name a part that all have, as {' or '.join(MODELS)}"
+            )
+    return [
+        Round(next(iter(group.values())).cell.model, path, group) for path, group in found.items()
+    ]
+
+
+def measure(rounds: Sequence[Round]) -> Times:
+    """Measure the rounds that are not measured yet; one that fails does not stop the others."""
+    times = Times()
+    for one in tqdm(rounds, desc="rounds", unit="round"):
+        try:
+            content = _stored(one) or _run(one)
+            seconds = {name: median(values) for name, values in content["seconds"].items()}
+        except (RunFailed, RunFolderError, OSError) as error:
+            tqdm.write(str(error))
+            times.failures[one.path] = str(error)
+        else:
+            times.seconds[one.path] = seconds
+            times.loads.setdefault(content["machine"], []).append(content["load"])
+    return times
+
+
+def time_rows(rounds: Sequence[Round], times: Times) -> Table:
+    """Return seconds an update, and the ratios to the baseline, paired over rounds."""
+    rows = []
+    for model in dict.fromkeys(one.model for one in rounds):
+        measured = [
+            times.seconds[one.path]
+            for one in rounds
+            if one.model == model and one.path in times.seconds
+        ]
+        baseline = [seconds["baseline"] for seconds in measured]
+        for variant, prefix in VARIANTS.items():
+            own = [seconds[variant] for seconds in measured]
+            summary = summarize([1000 * value for value in own])
+            spread = "" if math.isnan(summary.std) else f" ± {summary.std:.1f}"
+            cells = [prefix + NAMES[model], f"{summary.mean:.1f}{spread}" if own else "-"]
+            if variant == "baseline":
+                cells += ["1", "-", "-"]
+            else:
+                cells += [*spell_ratio(own, baseline), _PAPER[variant]]
+            rows.append([*cells, str(len(own))])
+    header = ["model", "ms an update", "ratio", "95 % interval", "paper's ratio", "rounds"]
+    return Table(f"Table {NAME}. {TITLE}", header, rows)
+
+
+def spell_ratio(own: Sequence[float], baseline: Sequence[float]) -> list[str]:
+    """Word the ratio of paired times and its 95 % interval.
+
+    The ratio is the geometric mean of the rounds' ratios, the interval Student's t of their
+    logarithms; with one round there is none.
+    """
+    if not own:
+        return ["-", "-"]
+    compared = compare([math.log(t) for t in own], [math.log(t) for t in baseline])
+    ratio = f"{math.exp(compared.difference):.3f}"
+    if math.isnan(compared.low):
+        return [ratio, "-"]
+    return [ratio, f"{math.exp(compared.low):.3f} to {math.exp(compared.high):.3f}"]
+
+
+def time_notes(times: Times) -> list[str]:
+    """Say how it was measured."""
+    measured = UPDATES - WARM_UP * INTERVAL
+    return [
+        f"Each round runs every method once, one after the other in an order drawn anew, for "
+        f"{UPDATES} updates with {THREADS} thread of computing, without evaluation or "
+        f"checkpoints. A run's time is the median of MMF's own timer over the last {measured} "
+        f"updates, {INTERVAL} at a time, loading of data and logging included.",
+        "Ratio: geometric mean over rounds of the ratio within a round; interval: Student's t on "
+        "its logarithm.",
+        "The paper does not say on what its ratios were measured. A miniature network is so small "
+        "that what REFINER adds weighs more, or less, than it would beside a BERT of full size.",
+        *(
+            f"Measured on {machine}; load before the rounds {min(loads):.1f} to {max(loads):.1f}."
+            for machine, loads in times.loads.items()
+        ),
+    ]
+
+
+def _stored(one: Round) -> dict[str, Any] | None:
+    found = read_json(one.path)
+    if found is None:
+        return None
+    mine = _identity(one)
+    for key, value in mine.items():
+        if found.get(key) != value:
+            raise RunFolderError(
+                f"{one.path}: holds times of other {key}; remove it, or choose another --out"
+            )
+    return found
+
+
+def _identity(one: Round) -> dict[str, Any]:
+    return {
+        "commands": {variant: job.run.command for variant, job in sorted(one.jobs.items())},
+        "versions": versions(),
+        "threads": THREADS,
+    }
+
+
+def _run(one: Round) -> dict[str, Any]:
+    seed = next(iter(one.jobs.values())).seed
+    order = random.Random(f"{one.model} {seed}").sample(sorted(one.jobs), len(one.jobs))
+    content = {
+        **_identity(one),
+        "order": order,
+        "machine": _machine(),
+        "load": os.getloadavg()[0],
+        "began": time.time(),
+    }
+    seconds = {}
+    for variant in order:
+        run = one.jobs[variant].run
+        if (run.folder / run_folder.STARTED).is_file():
+            run_folder.start(run)
+            shutil.rmtree(run.folder)
+        run_folder.start(run)
+        execute(run, lambda done, of: None, THREADS)
+        seconds[variant] = seconds_an_update(run.log)
+    content["seconds"] = seconds
+    write_json(content, one.path)
+    return content
+
+
+def seconds_an_update(log: Path) -> list[float]:
+    """Return the seconds an update of each interval of a run's log but those of the warm-up.
+
+    Raises:
+        RunFolderError: the log holds too few of them.
+    """
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    shown = [(0, 0.0), *interval_seconds(lines)]
+    found = [
+        seconds / (update - before)
+        for (before, _), (update, seconds) in pairwise(shown)
+        if update > before
+    ]
+    if len(found) <= WARM_UP:
+        raise RunFolderError(f"{log}: shows too few times of updates: {len(found)}")
+    return found[WARM_UP:]
+
+
+def _machine() -> str:
+    """Name the processor, how many there are, and the GPU."""
+    cpu = Path("/proc/cpuinfo")
+    models = [
+        line.partition(":")[2].strip()
+        for line in (cpu.read_text() if cpu.is_file() else "").splitlines()
+        if line.startswith("model name")
+    ]
+    name = models[0] if models else platform.machine()
+    device = f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{name}, {os.cpu_count()} processors{device}"

@@ -1,0 +1,315 @@
+"""``refnet tune``: search for gamma and zeta on the validation split; the test split waits."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optuna.exceptions import OptunaError
+
+from refnet_mmf.core.messages import unknown
+from refnet_mmf.experiments.grid.cell import PROJECTS, Cell, Job, jobs_of
+from refnet_mmf.experiments.grid.options import (
+    DataDirs,
+    GridError,
+    GridOptions,
+    add_grid_arguments,
+    data_dirs_for,
+    read_grid_options,
+)
+from refnet_mmf.experiments.grid.run_folder import RunFolderError, versions
+from refnet_mmf.experiments.grid.runner import Outcome, run_all
+from refnet_mmf.experiments.page import Table, as_text
+from refnet_mmf.experiments.tables.paper_tables import ENTAILMENT, MEMES, MOVIES
+from refnet_mmf.experiments.tables.table_files import write_tables
+from refnet_mmf.experiments.tune.results import choice_rows, trial_rows
+from refnet_mmf.experiments.tune.search import Search, Trial
+from refnet_mmf.experiments.tune.space import Space, baseline_cell, read_range, searched_cell
+
+METRICS = {
+    MEMES: ("refnet_roc_auc", "refnet_accuracy"),
+    MOVIES: ("refnet_micro_f1", "refnet_macro_f1"),
+    ENTAILMENT: ("refnet_accuracy",),
+}
+"""What a data set is judged by; the first one is what a search goes by unless it is told."""
+PAPER_RANGE = "0:0.3"
+SET_BY_THE_SEARCH = ("config", "model", "dataset", "run_type", "training.seed")
+WEIGHTS = (".refiner.weights", ".metric_loss.weight")
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """A search.
+
+    Attributes:
+        grid: how its runs are run.
+        data_set: MMF's key of the data set.
+        model: a folder of ``projects/<data set>/configs``.
+        metric: what a trial is judged by, on the validation split.
+        space: what is searched over.
+        trials: how many settings are tried.
+        parallel: how many at a time.
+        seed: of what is drawn.
+        overrides: further options for every run.
+        search_only: leave the test split alone at the end, too.
+        skip_failed: choose among the trials that are finished.
+    """
+
+    grid: GridOptions
+    data_set: str
+    model: str
+    metric: str
+    space: Space
+    trials: int
+    parallel: int
+    seed: int
+    overrides: tuple[str, ...]
+    search_only: bool
+    skip_failed: bool
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return f"tune_{self.data_set}_{self.model}_{self.grid.scale}"
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What all its trials have in common."""
+        return {
+            "ranges": {name: str(limits) for name, limits in self.space.ranges.items()},
+            "metric": self.metric,
+            "seeds": self.grid.seeds,
+            "data seeds": self.grid.data_seeds,
+            "data": str(self.grid.data_dir),
+            "seed of the search": self.seed,
+            "options": self.overrides,
+            "versions": versions(),
+        }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``refnet tune``."""
+    parser.add_argument("data_set", metavar="DATASET", help="; ".join(METRICS))
+    parser.add_argument("--model", required=True, help="mmbt, vilbert, gmu, linear_sum or concat")
+    parser.add_argument("--trials", type=int, default=20, help="how many settings (20)")
+    parser.add_argument("--gamma", default=PAPER_RANGE, help=f"LOW:HIGH ({PAPER_RANGE}), or one")
+    parser.add_argument("--zeta", default=PAPER_RANGE, help=f"LOW:HIGH ({PAPER_RANGE}), or one")
+    parser.add_argument("--per-modality", action="store_true", help="a gamma for each modality")
+    parser.add_argument("--metric", help="judge by this one, on the validation split")
+    parser.add_argument("--parallel", type=int, default=1, help="settings at a time (1)")
+    parser.add_argument("--search-seed", type=int, default=0, help="of what is drawn (0)")
+    parser.add_argument("--search-only", action="store_true", help="no test split at the end")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="option of mmf_run for every run, e.g. refnet.labels.fraction=0.05",
+    )
+    parser.add_argument(
+        "--skip-failed", action="store_true", help="choose although trials have failed"
+    )
+    add_grid_arguments(parser, only=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Search, choose, evaluate the choice; return the exit code: 1 where a run has failed."""
+    try:
+        return _tune(_read_options(args))
+    except (GridError, RunFolderError, OSError) as error:
+        print(f"refnet tune: {error}", file=sys.stderr)
+        return 1
+    except OptunaError as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        print(f"refnet tune: the file of the search cannot be written: {said}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("refnet tune: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _tune(options: TuneOptions) -> int:
+    grid = options.grid
+    path = None if grid.dry_run else grid.out / "tune" / f"{options.name}.db"
+    search = Search(path, options.space, options.seed, options.identity)
+    if grid.dry_run:
+        _print_commands(search, options)
+        return 0
+    begun = len(search.trials)
+    if search.chosen is not None and (options.trials > begun or options.search_only):
+        raise GridError(
+            f"{path}: this search has ended with {begun} trials: the test split has been seen; "
+            "choose another --out for a new one"
+        )
+    data = data_dirs_for([options.data_set], grid)
+    failed = _search(search, options, data)
+    unfinished = [trial.number for trial in search.trials if not trial.values]
+    if unfinished and search.chosen is None and not options.skip_failed:
+        _write(search, options, [], _failures(failed))
+        numbers = ", ".join(map(str, unfinished))
+        raise GridError(
+            f"trials {numbers} are not finished, and the test split is left alone; the same "
+            "command tries them again, --skip-failed chooses among the others"
+        )
+    if options.search_only:
+        _write(search, options, [], _failures(failed))
+        return 1 if failed else 0
+    return _evaluate(search, search.choose(), options, data, failed)
+
+
+def _search(search: Search, options: TuneOptions, data: DataDirs) -> dict[Job, str]:
+    """Try what is not finished and then new settings; return what has failed."""
+    failed: dict[Job, str] = {}
+    waiting = [trial for trial in search.trials if not trial.values]
+    if search.chosen is not None:
+        return failed
+    while True:
+        batch, waiting = waiting[: options.parallel], waiting[options.parallel :]
+        begun = len(search.trials)
+        for _ in range(min(options.parallel - len(batch), options.trials - begun)):
+            batch.append(search.begin())
+        if not batch:
+            return failed
+        jobs = [(trial, _jobs(trial, options, data)) for trial in batch]
+        print(f"trials {', '.join(f'{t.number} ({t.setting})' for t in batch)}", flush=True)
+        outcome = _run([job for _, some in jobs for job in some], options)
+        failed.update(outcome.failures)
+        for trial, its_jobs in jobs:
+            if all(job in outcome.results for job in its_jobs):
+                values = [
+                    outcome.results[job].value("val", options.data_set, options.metric)
+                    for job in its_jobs
+                ]
+                search.finish(trial, values)
+        _write(search, options, [], [], show=False)
+
+
+def _evaluate(
+    search: Search, chosen: Trial, options: TuneOptions, data: DataDirs, failed: dict[Job, str]
+) -> int:
+    """Train the choice and the baseline, evaluate both on the test split, write everything."""
+    cell = searched_cell(
+        options.data_set, options.model, chosen.setting, options.overrides, test=True
+    )
+    baseline = baseline_cell(options.data_set, options.model, options.overrides)
+    print(f"chosen: trial {chosen.number} ({chosen.setting}); now the test split", flush=True)
+    outcome = _run(_jobs_of([baseline, cell], options, data), options)
+    tables = choice_rows(outcome.results, cell, baseline, METRICS[options.data_set])
+    failed = {**failed, **outcome.failures}
+    _write(search, options, tables, _failures(failed))
+    if failed:
+        print(f"refnet tune: {len(failed)} runs failed", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _run(jobs: Sequence[Job], options: TuneOptions) -> Outcome:
+    return run_all(jobs, options.grid.workers, submission=options.grid.submission)
+
+
+def _jobs(trial: Trial, options: TuneOptions, data: DataDirs) -> list[Job]:
+    cell = searched_cell(
+        options.data_set, options.model, trial.setting, options.overrides, test=False
+    )
+    return _jobs_of([cell], options, data)
+
+
+def _jobs_of(cells: Sequence[Cell], options: TuneOptions, data: DataDirs) -> list[Job]:
+    return jobs_of(cells, options.grid.scale, data, options.grid.seeds, options.grid.runs)
+
+
+def _write(
+    search: Search,
+    options: TuneOptions,
+    tables: Sequence[Table],
+    failures: Sequence[str],
+    *,
+    show: bool = True,
+) -> None:
+    """Write the tables of what is there, and print them."""
+    every = [trial_rows(search.trials, options.metric, search.chosen), *tables]
+    ranges = ", ".join(f"{name} {limits}" for name, limits in options.space.ranges.items())
+    made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
+    seeds, data_seeds = (
+        ", ".join(map(str, some)) for some in (options.grid.seeds, options.grid.data_seeds)
+    )
+    notes = [
+        options.grid.notice,
+        f"{options.data_set}, {options.model}: {ranges}, drawn by Optuna's TPE sampler (seed "
+        f"{options.seed}). A trial is the mean of the {options.metric} of the validation split "
+        f"over seeds {seeds} and data seeds {data_seeds}; mean ± standard deviation.",
+        *([f"Options of every run: {' '.join(options.overrides)}."] if options.overrides else []),
+        "The test split is read by the runs of the chosen setting and of the baseline alone, "
+        "after the last trial; both are trained anew for it with the same seeds."
+        if tables
+        else "The test split has not been read.",
+        f"{made_with}.",
+        *failures,
+    ]
+    paths = write_tables(every, notes, options.grid.out / "tune", options.name)
+    if show:
+        print("\n\n".join(as_text(table) for table in every))
+        print("\n" + "\n".join(notes))
+        print(f"\nWritten: {', '.join(map(str, paths))}")
+
+
+def _failures(failed: dict[Job, str]) -> list[str]:
+    return [f"Failed: {job.run.name}: {reason}" for job, reason in failed.items()]
+
+
+def _print_commands(search: Search, options: TuneOptions) -> None:
+    """Print the commands of the first trials and of the baseline."""
+    data = data_dirs_for([options.data_set], options.grid)
+    for _ in range(min(options.parallel, options.trials)):
+        for job in _jobs(search.begin(), options, data):
+            print(job.run.command)
+    baseline = baseline_cell(options.data_set, options.model, options.overrides)
+    for job in _jobs_of([baseline], options, data):
+        print(job.run.command)
+
+
+def _read_options(args: argparse.Namespace) -> TuneOptions:
+    """Check the options.
+
+    Raises:
+        GridError: one line for the first thing that is wrong.
+    """
+    if args.data_set not in METRICS:
+        raise GridError(unknown("DATASET", "data set", args.data_set, METRICS))
+    configs = PROJECTS / args.data_set / "configs"
+    models = [path.parent.name for path in configs.glob("*/refnetms.yaml")]
+    if args.model not in models:
+        raise GridError(unknown("--model", "model", args.model, models))
+    metric = args.metric or METRICS[args.data_set][0]
+    if metric not in METRICS[args.data_set]:
+        raise GridError(unknown("--metric", "metric", metric, METRICS[args.data_set]))
+    for place, number in (("--trials", args.trials), ("--parallel", args.parallel)):
+        if number < 1:
+            raise GridError(f"{place}: expected a number above 0, got {number}")
+    if args.search_seed < 0:
+        raise GridError(f"--search-seed: expected a number from 0, got {args.search_seed}")
+    for word in args.overrides:
+        key, equals, _ = word.partition("=")
+        if not equals or not key:
+            raise GridError(f"--set: expected KEY=VALUE, got {word!r}")
+        weight = any(part in f"{key}." for part in WEIGHTS)
+        if key in SET_BY_THE_SEARCH or key.startswith("env.") or weight:
+            raise GridError(f"--set: {key} is set by the search")
+    space = Space(
+        read_range("--gamma", args.gamma), read_range("--zeta", args.zeta), args.per_modality
+    )
+    return TuneOptions(
+        read_grid_options(args),
+        args.data_set,
+        args.model,
+        metric,
+        space,
+        args.trials,
+        args.parallel,
+        args.search_seed,
+        tuple(args.overrides),
+        args.search_only,
+        args.skip_failed,
+    )

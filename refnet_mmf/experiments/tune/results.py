@@ -1,0 +1,73 @@
+"""What a search has come to, as tables: its trials, and its choice against the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from refnet_mmf.experiments.grid.cell import Cell, Job
+from refnet_mmf.experiments.grid.run_folder import Result
+from refnet_mmf.experiments.grid.statistics import compare, summarize
+from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.tables.score_table import Column, scores, spell, spell_comparison
+from refnet_mmf.experiments.tune.search import Trial
+from refnet_mmf.experiments.tune.space import MODALITIES
+
+
+def trial_rows(trials: Sequence[Trial], metric: str, chosen: int | None) -> Table:
+    """Return the trials in the order in which they were begun, the chosen one marked.
+
+    Args:
+        trials: of a search.
+        metric: what they are judged by; values in 0..1.
+        chosen: number of the chosen one; None: none is yet.
+    """
+    rows = []
+    for trial in trials:
+        state = "finished" if trial.values else "not finished"
+        rows.append(
+            [
+                str(trial.number),
+                *(f"{trial.setting.gamma[name]:g}" for name in MODALITIES),
+                f"{trial.setting.zeta:g}",
+                spell(summarize([100 * value for value in trial.values])),
+                "chosen" if trial.number == chosen else state,
+            ]
+        )
+    header = ["trial", *(f"gamma {name}" for name in MODALITIES), "zeta", f"{metric} val.", "state"]
+    return Table("Trials of the search, validation split, per cent", header, rows)
+
+
+def choice_rows(
+    results: Mapping[Job, Result], chosen: Cell, baseline: Cell, metrics: Sequence[str]
+) -> list[Table]:
+    """Return the choice beside the baseline on both splits, and the paired difference."""
+    columns = [
+        Column(f"{metric} {title}", chosen.data_set, split, metric)
+        for split, title in (("val", "val."), ("test", "test"))
+        for metric in metrics
+    ]
+    names = {"baseline": baseline, "chosen": chosen}
+    rows = [
+        [title, *(spell(summarize(list(scores(results, cell, c).values()))) for c in columns)]
+        for title, cell in names.items()
+    ]
+    compared = []
+    for column in columns:
+        own, theirs = (scores(results, cell, column) for cell in (chosen, baseline))
+        pairs = sorted(own.keys() & theirs.keys())
+        comparison = compare([own[p] for p in pairs], [theirs[p] for p in pairs])
+        compared.append([column.title, *spell_comparison(comparison)])
+    header = ["metric", "difference", "95 % interval", "p", "d", "pairs"]
+    return [
+        Table(
+            "The chosen setting and the baseline, per cent",
+            ["model", *(column.title for column in columns)],
+            rows,
+        ),
+        Table(
+            "Chosen minus baseline in points, paired over seeds (two-sided paired t-test; on the "
+            "validation split the choice was made, and is better than it would be elsewhere)",
+            header,
+            compared,
+        ),
+    ]

@@ -1,0 +1,147 @@
+"""A search by Optuna, kept in a file: a process that is killed loses no trial that was finished.
+
+A trial that was begun stays begun in the file; the next process goes on with it. What a trial
+draws depends on the seed and on the trials before it alone, so that a search that was cut off
+draws what it would have drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.samplers import TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from refnet_mmf.experiments.grid.options import GridError
+from refnet_mmf.experiments.tune.space import Setting, Space
+
+NAME = "search"
+IDENTITY, CHOSEN, VALUES = "identity", "chosen", "values of trial"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A setting that is, or was, tried.
+
+    Attributes:
+        number: from 0.
+        setting: the weights.
+        values: of the validation split, one a run; none: it is not finished.
+    """
+
+    number: int
+    setting: Setting
+    values: Sequence[float] = ()
+
+    @property
+    def mean(self) -> float:
+        """What it is judged by; NaN: it is not finished."""
+        return math.fsum(self.values) / len(self.values) if self.values else math.nan
+
+
+class Search:
+    """The trials of one search.
+
+    Args:
+        path: the file; None: in memory alone.
+        space: what is searched over.
+        seed: of what is drawn.
+        identity: what all trials have in common, by name.
+
+    Raises:
+        GridError: the file holds another search, or is damaged.
+    """
+
+    def __init__(
+        self, path: Path | None, space: Space, seed: int, identity: Mapping[str, Any]
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.space, self.seed = space, seed
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._study = optuna.create_study(
+                storage=None if path is None else f"sqlite:///{path}",
+                study_name=NAME,
+                direction="maximize",
+                load_if_exists=True,
+            )
+            known: dict[str, Any] = self._study.user_attrs.get(IDENTITY) or {}
+        except Exception as error:  # of SQLAlchemy, Alembic or Optuna
+            raise GridError(f"{path}: cannot be read as a search: {_first_line(error)}") from None
+        mine = json.loads(json.dumps(identity))
+        for key, value in mine.items() if known else ():
+            if known.get(key) != value:
+                raise GridError(
+                    f"{path}: holds a search with other {key} ({known.get(key)}, now {value}); "
+                    "remove it, or choose another --out"
+                )
+        if not known:
+            self._study.set_user_attr(IDENTITY, mine)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials that have a setting, in the order in which they were begun."""
+        kept = self._study.user_attrs
+        return [
+            Trial(
+                trial.number,
+                self.space.setting(trial.params),
+                kept.get(f"{VALUES} {trial.number}", ()) if trial.state.is_finished() else (),
+            )
+            for trial in self._study.get_trials(deepcopy=False)
+            if self._is_whole(trial)
+        ]
+
+    @property
+    def chosen(self) -> int | None:
+        """Number of the trial that has been, or is being, evaluated on the test split."""
+        number: int | None = self._study.user_attrs.get(CHOSEN)
+        return number
+
+    def begin(self) -> Trial:
+        """Draw the setting of a new trial."""
+        number = len(self.trials)
+        self._study.sampler = TPESampler(seed=1000 * self.seed + number)
+        trial = self._study.ask(self._distributions)
+        return Trial(trial.number, self.space.setting(trial.params))
+
+    def finish(self, trial: Trial, values: Sequence[float]) -> None:
+        """Keep what a trial has come to: the metric's value of each run."""
+        self._study.set_user_attr(f"{VALUES} {trial.number}", list(values))
+        self._study.tell(trial.number, math.fsum(values) / len(values))
+
+    def choose(self) -> Trial:
+        """Choose the best finished trial, the first of equals, once and for all.
+
+        Raises:
+            GridError: none is finished.
+        """
+        finished = [trial for trial in self.trials if trial.values]
+        if not finished:
+            raise GridError("no trial is finished: there is nothing to choose from")
+        if self.chosen is None:
+            best = max(finished, key=lambda trial: (trial.mean, -trial.number))
+            self._study.set_user_attr(CHOSEN, best.number)
+        return next(trial for trial in finished if trial.number == self.chosen)
+
+    @property
+    def _distributions(self) -> dict[str, BaseDistribution]:
+        return {name: FloatDistribution(r.low, r.high) for name, r in self.space.ranges.items()}
+
+    def _is_whole(self, trial: FrozenTrial) -> bool:
+        """Tell whether a trial's setting is there: a process may be killed while it is drawn."""
+        return trial.state in (TrialState.RUNNING, TrialState.COMPLETE) and set(
+            trial.params
+        ) == set(self.space.ranges)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,184 @@
+"""Tables 1 and 7: from finished runs' best checkpoints to top-k, measured once."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from refnet_mmf.cli import main
+from refnet_mmf.experiments.grid.cell import Cell, jobs_of
+from refnet_mmf.experiments.retrieval import KS, queries_of, retrieve
+from refnet_mmf.experiments.tables.retrieval_tables import TITLES, retrieval_tables
+from refnet_mmf.plugin.embedding_set import EmbeddingSet
+
+pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
+
+from refnet_mmf.experiments.grid.runner import run_all
+from refnet_mmf.experiments.tables.retrieval_scores import (
+    STORED,
+    score_name,
+    scores_of,
+    stored_scores,
+    with_retrieval,
+)
+from refnet_mmf.experiments.tables.score_table import Row, ScoreTable, comparison_rows, score_rows
+
+SHORT = (
+    *("training.max_updates=2", "training.batch_size=8", "training.evaluation_interval=2"),
+    *("training.checkpoint_interval=2", "scheduler.params.num_warmup_steps=1"),
+)
+
+
+@pytest.mark.parametrize("name", TITLES)
+@pytest.mark.parametrize("match", ["exact", "any"])
+def test_each_form_of_the_query_is_a_part_and_every_cell_has_its_yaml(name, match):
+    parts = retrieval_tables(name, match)
+    assert [part.part for part in parts] == ["query fused", "query padded"]
+    for part in parts:
+        for column, k in zip(part.columns, KS, strict=True):
+            modality = {"1": "image", "7": "text"}[name]
+            form = part.part.removeprefix("query ")
+            assert column.metric == score_name(modality, form, match, k)
+            assert column.split == "test"
+        assert len({row.title for row in part.rows}) == len(part.rows)
+        for row in part.rows:
+            assert not row.baseline or row.baseline == part.row(row.baseline).title
+        for cell in part.cells:
+            assert cell.config("mini").is_file() and cell.config("paper").is_file()
+    assert parts[0].cells == parts[1].cells == retrieval_tables("1")[0].cells
+
+
+def test_the_papers_numbers_stand_beside_ours():
+    image, text = (retrieval_tables(name)[1] for name in ("1", "7"))
+    assert image.row("GMU").paper["top-1"] == (27.44, None)
+    assert image.row("ReFNet-MMBT").paper["top-10"] == (70.05, None)
+    assert text.row("ReFNet-GMU").paper["top-5"] == (53.05, None)
+
+
+def test_scores_are_those_of_refnet_retrieve():
+    random = np.random.default_rng(0)
+    modalities = ("text", "image")
+    embeddings = EmbeddingSet(
+        ids=np.arange(40),
+        fused=random.normal(size=(40, 6)),
+        features={name: random.normal(size=(40, 9)) for name in modalities},
+        queries={name: random.normal(size=(40, 6)) for name in modalities},
+        labels=random.integers(0, 2, (40, 3)),
+    )
+    scores = scores_of(embeddings)
+    assert len(scores) == 2 * 2 * 2 * len(KS)
+    for modality in modalities:
+        for form in ("fused", "padded"):
+            for match in ("exact", "any"):
+                queries = queries_of(embeddings, modality, form)
+                found = retrieve(queries, embeddings.fused, embeddings.labels, match=match)
+                for k in KS:
+                    assert scores[score_name(modality, form, match, k)] == found.hits[k]
+    with pytest.raises(ValueError, match="no labels"):
+        scores_of(EmbeddingSet(embeddings.ids, embeddings.fused, {}, {}))
+
+
+@pytest.fixture(scope="module")
+def trained(movies, tmp_path_factory):
+    """Two finished runs of GMU on the tiny movies, and their outcome."""
+    cells = [Cell("mmimdb", "gmu", variant, SHORT) for variant in ("baseline", "refnet")]
+    out = tmp_path_factory.mktemp("retrieval")
+    outcome = run_all(jobs_of(cells, "mini", {("mmimdb", 0): movies}, (0,), out), workers=1)
+    assert not outcome.failures
+    return outcome
+
+
+@pytest.mark.mmf
+class TestFinishedRuns:
+    """What is made of real runs."""
+
+    def test_the_best_checkpoint_is_measured_once_on_the_test_split(self, trained, tmp_path):
+        from refnet_mmf.experiments.embedding_file import read_embeddings
+
+        measured = with_retrieval(trained)
+        assert not measured.failures
+        for job, result in measured.results.items():
+            out = tmp_path / f"{job.cell.name}.npz"
+            assert main(["embed", str(job.run.folder), "--split", "test", "--out", str(out)]) == 0
+            for name, score in scores_of(read_embeddings(out).embeddings).items():
+                assert result.value("test", "mmimdb", name) == pytest.approx(score, abs=1e-9)
+            assert result.value("test", "mmimdb", "refnet_micro_f1") == trained.results[job].value(
+                "test", "mmimdb", "refnet_micro_f1"
+            )
+        written = {job: (job.run.folder / STORED).stat().st_mtime_ns for job in measured.results}
+        assert with_retrieval(trained).results == measured.results
+        assert written == {
+            job: (job.run.folder / STORED).stat().st_mtime_ns for job in measured.results
+        }
+
+    def test_a_table_is_made_of_them(self, trained):
+        part = retrieval_tables("1")[0]
+        measured = with_retrieval(trained)
+        baseline, refnet = trained.results
+        rows = [
+            Row("GMU", {"mmimdb": baseline.cell}, "", part.row("GMU").paper),
+            Row("ReFNet-GMU", {"mmimdb": refnet.cell}, "GMU", part.row("ReFNet-GMU").paper),
+        ]
+        table = ScoreTable("1", part.title, part.columns, rows, part=part.part)
+        shown = score_rows(table, measured.results)
+        assert shown.caption.startswith("Table 1 (query fused). retrieval on MM-IMDB by the image")
+        scores = [
+            100 * measured.results[job].value("test", "mmimdb", "image_fused_exact_top1")
+            for job in (baseline, refnet)
+        ]
+        assert [row[1] for row in shown.rows] == [f"{score:.2f}" for score in scores]
+        assert [row[2] for row in shown.rows] == ["27.44", "42.67"]
+        compared = comparison_rows(table, measured.results)
+        assert compared.rows[0][3] == f"{scores[1] - scores[0]:+.2f}"
+        assert compared.rows[0][-1] == "+15.23"
+
+    def test_what_is_cut_off_is_never_read_and_another_checkpoint_is_measured_anew(
+        self, trained, tmp_path
+    ):
+        job, _ = with_retrieval(trained).results
+        folder = tmp_path / "copy"
+        shutil.copytree(job.run.folder, folder)
+        assert stored_scores(folder)
+        whole = (folder / STORED).read_text()
+        with (folder / "best.ckpt").open("ab") as file:
+            file.write(b"0")
+        assert stored_scores(folder) is None
+        (folder / "best.ckpt").unlink()
+        assert stored_scores(folder)
+        for content in (whole[:60], '{"scores": {}}'):
+            (folder / STORED).write_text(content)
+            with pytest.raises(ValueError, match=STORED):
+                stored_scores(folder)
+
+    def test_a_run_without_a_checkpoint_is_a_failure_and_the_rest_goes_on(self, trained, tmp_path):
+        from dataclasses import replace
+
+        from refnet_mmf.experiments.grid.runner import Outcome
+
+        first, second = trained.results
+        lost = replace(first, run=replace(first.run, folder=tmp_path))
+        outcome = Outcome({lost: trained.results[first], second: trained.results[second]})
+        measured = with_retrieval(outcome)
+        assert list(measured.results) == [second]
+        assert measured.failures[lost].startswith("retrieval: ")
+        assert "\n" not in measured.failures[lost]
+        assert not (tmp_path / STORED).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["1", "--match", "some"], "--match: unknown rule 'some' (valid: any, exact)"),
+        (["2", "--match", "any"], "--match: only tables 1 and 7 have a rule of matching, not 2"),
+        (["7", "--only", "vilbert"], "--only: unknown part of a cell's name 'vilbert'"),
+    ],
+)
+def test_what_is_wrong_ends_in_one_line(words, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["table", *words]) == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
