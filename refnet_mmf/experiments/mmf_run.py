@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from refnet_mmf.experiments.mmf_log import Progress, read_progress
 
 POLL_SECONDS = 0.5
 LAST_LINES = 12
+LOCK = "run.lock"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,9 @@ def execute(
 ) -> float:
     """Run it to its end.
 
+    The process holds a lock on its folder, which a command that was killed leaves to it: started
+    again, the command waits for it, and goes on from what it has left.
+
     Args:
         run: what to run; its folder is made. The log of an earlier part is kept.
         on_progress: called now and then with the updates done and the updates in all.
@@ -79,13 +85,14 @@ def execute(
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    with run.log.open("ab") as log:
+    with _locked(run.folder) as lock, run.log.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "mmf_cli.run", *run.arguments],
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             env=_environment(threads, gpu),
+            pass_fds=[lock],
         )
         try:
             while process.poll() is None:
@@ -104,6 +111,18 @@ def execute(
             f"the last lines of {run.log}:\n" + "\n".join(f"  {line}" for line in last)
         )
     return time.monotonic() - start
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Wait for the lock of a run's folder; give the file that holds it, for the run to keep."""
+    with (folder / LOCK).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for the process that still runs in {folder}", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()
 
 
 def _environment(threads: int, gpu: int | None) -> Mapping[str, str]:

@@ -81,6 +81,25 @@ run_all(jobs, workers=1)
 """
 
 
+@pytest.mark.slow
+def test_a_run_whose_command_was_killed_ends_before_it_is_taken_up_again(jobs, memes, tmp_path):
+    """SIGKILL of the command alone leaves its run to itself: two would write into one folder."""
+    (whole,) = jobs(CELL, out=tmp_path / "whole")
+    expected = run_all([whole], workers=1).results[whole]
+    (job,) = jobs(CELL, out=tmp_path / "cut")
+    code = KILLED.format(options=SHORT, data=str(memes), out=str(tmp_path / "cut"))
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    while not job.run.progress():
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    result = run_all([job], workers=1).results[job]
+    assert result.values == expected.values
+    updates = [line.update for line in job.run.progress() if "train/total_loss" in line.values]
+    assert updates == sorted(set(updates)) == list(range(1, 7))
+
+
 def test_a_grid_that_is_killed_goes_on_where_it_was(jobs, memes, tmp_path):
     (whole,) = jobs(CELL, out=tmp_path / "whole")
     expected = run_all([whole], workers=1).results[whole]

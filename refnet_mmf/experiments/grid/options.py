@@ -14,6 +14,7 @@ from typing import TypeAlias, cast
 
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import Cell, Job, Scale, jobs_of
+from refnet_mmf.experiments.grid.runner import visible_gpus
 from refnet_mmf.experiments.grid.submission import CLUSTERS, Cluster, Submission
 from refnet_mmf.experiments.miniature import command as make_command
 
@@ -79,7 +80,9 @@ def add_grid_arguments(parser: argparse.ArgumentParser, *, only: bool = True) ->
     parser.add_argument("--seeds", default="3", help="how many (3), or which: 0,1,5")
     parser.add_argument("--data-seeds", default="1", help="of the miniature data; as --seeds (1)")
     parser.add_argument("--data-dir", type=Path, help="MMF's env.data_dir, for --scale paper")
-    parser.add_argument("--workers", type=int, default=0, help="runs at a time (one a processor)")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="runs at a time (one a GPU, else one a processor)"
+    )
     if only:
         parser.add_argument(
             "--only",
@@ -130,7 +133,7 @@ def read_grid_options(args: argparse.Namespace) -> GridOptions:
         _numbers("--seeds", args.seeds),
         data_seeds,
         None if args.data_dir is None else args.data_dir.resolve(),
-        args.workers or os.cpu_count() or 1,
+        args.workers or len(visible_gpus()) or os.cpu_count() or 1,
         tuple(getattr(args, "only", ())),
         args.dry_run,
         _read_submission(args),

@@ -53,7 +53,7 @@ def finished(jobs: Sequence[Job]) -> Outcome:
 def run_all(
     jobs: Sequence[Job],
     workers: int,
-    gpus: Sequence[int] = (),
+    gpus: Sequence[int] | None = None,
     submission: Submission | None = None,
 ) -> Outcome:
     """Run what is not finished, ``workers`` at a time; a job that fails does not stop the others.
@@ -61,14 +61,14 @@ def run_all(
     Args:
         jobs: the grid.
         workers: how many at a time; each computes with its share of the processors.
-        gpus: where there are any, each worker takes one, in turn.
+        gpus: where there are any, each worker takes one, in turn; None: all that are visible.
         submission: submit the jobs to a cluster instead; ``workers`` and ``gpus`` are left aside.
     """
     outcome = finished(jobs)
     to_do = [job for job in jobs if job not in outcome.results and job not in outcome.failures]
     with _bar(len(jobs), len(outcome.results)) as bar:
         if submission is None:
-            done = _run_here(to_do, workers, gpus, bar)
+            done = _run_here(to_do, workers, visible_gpus() if gpus is None else gpus, bar)
         else:
             done = _run_there(to_do, submission, bar)
         for job, result in done:
@@ -78,6 +78,13 @@ def run_all(
                 bar.write(result)
                 outcome.failures[job] = result
     return outcome
+
+
+def visible_gpus() -> Sequence[int]:
+    """Return the numbers of the GPUs that this process sees."""
+    import torch
+
+    return range(torch.cuda.device_count())
 
 
 def _run_here(

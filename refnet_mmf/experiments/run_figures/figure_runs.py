@@ -72,7 +72,7 @@ def run_cells(cells: Sequence[Cell], args: argparse.Namespace) -> FigureRuns | N
         print("\n".join(job.run.command for job in jobs))
         return None
     _check(jobs)
-    outcome = run_all(jobs, options.workers)
+    outcome = run_all(jobs, options.workers, submission=options.submission)
     if not outcome.results:
         raise GridError(_why_none(list(outcome.failures.values())))
     return FigureRuns(
