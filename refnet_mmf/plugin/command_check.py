@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -35,6 +36,8 @@ from refnet_mmf.plugin.value_types import check_types
 from refnet_mmf.plugin.yaml_keys import check_yaml_keys
 
 PACKAGE = Path(__file__).resolve().parents[1]
+
+logger = logging.getLogger(__name__)
 
 # What decides which YAML files make up the configuration; all else must be a key of these.
 ESSENTIAL = ("config", "model", "dataset", "datasets", "env.user_dir")
@@ -65,18 +68,21 @@ def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str
         for name in names.split(",") if key == "dataset" else [names]:
             if name not in known:
                 raise RefnetError(unknown(key, kind, name, known))
+    data_dir = Path(values.get("env.data_dir", "-"))
+    if data_dir.is_dir():  # MMF looks for some files of a relative one in its own folder
+        values["env.data_dir"] = str(data_dir.resolve())
     if "config" in values:
         values["config"] = str(_find_config(values["config"]))
     essential = {key: value for key, value in values.items() if key in ESSENTIAL}
     others = {key: value for key, value in values.items() if key not in ESSENTIAL}
     check_option_keys(_build_configuration(essential), others)
     config = _build_configuration(values)
-    _check_values(values, config)
-    _check_losses(config)
-    _check_checkpoint(config.checkpoint)
     model = registry.get_model_class(config.model)
     if issubclass(model, ReFNet):
         model.check_settings(config.model_config[config.model])
+    _check_values(values, config)
+    _check_losses(config)
+    _check_checkpoint(config)
     regime = regime_of(config)
     if regime.labels.ids_file is not None:
         read_ids(Path(regime.labels.ids_file))
@@ -160,9 +166,15 @@ def _check_losses(config: DictConfig) -> None:
             raise RefnetError(unknown(place, "loss", kind, known))
 
 
-def _check_checkpoint(section: DictConfig) -> None:
-    """Refuse a checkpoint that is not there, or that the zoo does not have."""
+def _check_checkpoint(config: DictConfig) -> None:
+    """Refuse a checkpoint that is not there, or that the zoo does not have; warn of none."""
+    section = config.checkpoint
     file, key = section.get("resume_file", None), section.get("resume_zoo", None)
+    if "train" not in config.run_type and not (file or key or section.get("resume", False)):
+        logger.warning(
+            f"run_type={config.run_type}, and no checkpoint is named: the weights are untrained "
+            "(checkpoint.resume_file=FILE, or checkpoint.resume=True)"
+        )
     if file is not None and "://" not in str(file) and not Path(get_absolute_path(file)).exists():
         raise RefnetError(f"checkpoint.resume_file: no such file: {file}")
     if key is None or Path(get_absolute_path(key)).exists():

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mmf.common.registry import registry
-from mmf.utils.configuration import get_mmf_env, load_yaml
+from mmf.utils.configuration import get_default_config_path, get_mmf_env, load_yaml
 from mmf.utils.general import get_absolute_path, get_mmf_root
 from omegaconf import DictConfig, OmegaConf
 
@@ -31,6 +31,12 @@ from refnet_mmf.plugin.section import OWN_BLOCKS
 
 NAMES = ("pretrained_state_mapping", "zoo_requirements", "taps", REGIME, *OWN_BLOCKS)
 """Blocks whose keys are names of the user's, or are checked by a schema of their own."""
+
+SECTIONS: Mapping[tuple[str, ...], str] = {
+    ("model_config",): "model_name_mapping",
+    ("dataset_config",): "builder_name_mapping",
+}
+"""Blocks whose keys are names in MMF's registry, and where there."""
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -59,7 +65,7 @@ def check_yaml_keys(file: str, config: DictConfig, defaults: DictConfig) -> None
     for place in _new_keys(values, known):
         name = ".".join(place)
         if not any(f"{reference}.".startswith(f"{name}.") for reference in referred):
-            _check_key(source_of(file, place), place, known)
+            _check_key(source_of(file, place), place, known, values)
     _check_sections(file, user, config)
 
 
@@ -69,7 +75,7 @@ def _check_sections(file: str, user: DictConfig, config: DictConfig) -> None:
     read = [str(config.model)]
     if issubclass(model, ReFNet):
         base = config.model_config.get(config.model, {}).get("base", None)
-        read.append(base or model.stock_name)
+        read.append(base or getattr(model, "stock_name", ""))
     _check_read("model", file, user.get("model_config", {}), read)
     _check_read("dataset", file, user.get("dataset_config", {}), dataset_names(config))
     for section in user.get("model_config", {}):
@@ -92,13 +98,18 @@ def _check_read(option: str, file: str, sections: Mapping[str, Any], read: Seque
         )
 
 
-def _check_key(file: Path, place: Place, known: Mapping[str, Any]) -> None:
+def _check_key(file: Path, place: Place, known: Any, values: Any) -> None:
     """Refuse a key that stands in no default, and that no program can read.
 
     Files of MMF's own are taken as they are; some have keys of an earlier MMF.
     """
     *block, key = place
     if place == (REGIME,) or file.is_relative_to(Path(get_mmf_root()).parent):
+        return
+    if place[:-1] in SECTIONS:
+        registered = registry.mapping[SECTIONS[place[:-1]]]
+        if key not in registered:
+            raise RefnetError(f"{file}: {unknown(place[0], 'section', key, registered)}")
         return
     if key in OWN_BLOCKS:
         section = block[1] if block[:1] == ["model_config"] and len(block) > 1 else "<model>"
@@ -112,14 +123,23 @@ def _check_key(file: Path, place: Place, known: Mapping[str, Any]) -> None:
         )
     if key in KEYS_OF_THE_OTHER_LINE:
         return
-    readable = bool(block) and (key in _words() or key in _words_of_libraries())
-    if not readable:
-        siblings = _lookup(known, block)
-        names = list(map(str, siblings)) if isinstance(siblings, Mapping) else []
+    if not _is_readable(place):
+        names = [] if block else ["includes"]
+        for tree in (known, values):
+            siblings = _lookup(tree, block)
+            names += [name for name in map(str, siblings or ()) if _is_readable((*block, name))]
+        names = [name for name in dict.fromkeys(names) if name != key]
         if not get_close_matches(key, names, n=1, cutoff=0.85):
             names += get_close_matches(key, _words() | _words_of_libraries(), n=1, cutoff=0.85)
         where = ".".join(block) or "top level"
         raise RefnetError(f"{file}: {unknown(where, 'key', key, names)}")
+
+
+def _is_readable(place: Place) -> bool:
+    """Tell whether a program that could read a key holds its name."""
+    if len(place) == 1:
+        return place[0] in load_yaml(get_default_config_path()) or place[0] == REGIME
+    return place[-1] in _words() or place[-1] in _words_of_libraries()
 
 
 def source_of(file: str, place: Place) -> Path:
@@ -144,8 +164,7 @@ def _new_keys(values: Any, known: Any, place: Place = ()) -> Iterator[Place]:
                 continue
             here = (*place, key)
             is_known = isinstance(known, Mapping) and key in known
-            is_section = place in (("model_config",), ("dataset_config",))
-            if not is_known and not is_section:
+            if not is_known:
                 yield here
             if key not in NAMES:
                 yield from _new_keys(value, known[key] if is_known else None, here)
@@ -167,8 +186,10 @@ def _section_defaults(user: DictConfig) -> Iterator[DictConfig]:
                 yield load_yaml(path)
             if isinstance(owner, type) and issubclass(owner, ReFNet):
                 base = user[block][name].get("base", None) or getattr(owner, "stock_name", None)
-                stock = load_yaml(registry.get_model_class(base).config_path())[block][base]
-                yield OmegaConf.create({block: {name: {**stock, "base": base}}})
+                stock_class = registry.get_model_class(base)
+                if stock_class is not None:
+                    stock = load_yaml(stock_class.config_path())[block][base]
+                    yield OmegaConf.create({block: {name: {**stock, "base": base}}})
 
 
 def _is_refnet(section: str) -> bool:

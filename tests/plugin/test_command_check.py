@@ -137,6 +137,19 @@ def test_a_yaml_that_does_not_parse_is_named(check, tmp_path):
             "own.yaml: training: unknown key 'max_update'; did you mean 'max_updates'",
         ),
         ("trainign: {seed: 3}", "own.yaml: top level: unknown key 'trainign'; did you mean 'train"),
+        (
+            "model_config: {refnet_mbt: {refiner: {loss: mse}}}",
+            "own.yaml: model_config: unknown section 'refnet_mbt'; did you mean 'refnet_mmbt'",
+        ),
+        (
+            "dataset_config: {hateful_meme: {max_features: 3}}",
+            "own.yaml: dataset_config: unknown section 'hateful_meme'; did you mean 'hateful_memes",
+        ),
+        ("include: [other.yaml]", "top level: unknown key 'include'; did you mean 'includes'"),
+        (
+            "optimizer: {params: {lr: 0.1, lrr: 0.1}}",
+            "optimizer.params: unknown key 'lrr'; did you mean 'lr'",
+        ),
         ("training: {max_updates: soon}", "training.max_updates: expected a number, got 'soon'"),
         ("training: {seed_of_all: 3}", "training: unknown key 'seed_of_all'"),
         (
@@ -196,6 +209,35 @@ def test_keys_that_something_reads_pass_though_no_default_has_them(check, tmp_pa
 def test_blocks_of_a_refnet_are_not_read_by_its_stock_twin_and_a_line_says_so(check, caplog):
     assert check("model=mmbt", leave_out=["model"])
     assert "model_config.refnet_mmbt.refiner is not read: the run's model is mmbt" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("base: visual_bertt", "model_config.refnet.base: unknown model 'visual_bertt'; did you"),
+        ("bas: visual_bert", r"model_config.refnet.base: is missing \(there is a key 'bas'\)"),
+    ],
+)
+def test_a_wrong_base_is_named(check, tmp_path, text, message):
+    file = tmp_path / "own.yaml"
+    visual_bert = PROJECT.parent / "visual_bert" / "refnet_mini.yaml"
+    file.write_text(f"model_config: {{refnet: {{{text}}}}}")
+    with pytest.raises(RefnetError, match=message):
+        check(f"config={file}", "model=refnet", leave_out=["config", "model"])
+    option = "model_config.refnet.base=visual_bertt"
+    with pytest.raises(RefnetError, match="unknown model 'visual_bertt'; did you mean 'visual_b"):
+        check(f"config={visual_bert}", "model=refnet", option, leave_out=["config", "model"])
+
+
+def test_a_relative_folder_of_data_is_made_absolute(check, memes, monkeypatch):
+    monkeypatch.chdir(memes.parent)
+    options = check(f"env.data_dir={memes.name}", leave_out=["env.data_dir"])
+    assert f"env.data_dir={memes}" in options
+
+
+def test_scores_of_untrained_weights_are_said_to_be(check, caplog):
+    assert check("run_type=test")
+    assert "no checkpoint is named: the weights are untrained" in caplog.text
 
 
 def refnet(*words):

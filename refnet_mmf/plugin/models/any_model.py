@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,12 @@ def base_of(section: Any) -> str:
     models = registry.mapping["model_name_mapping"]
     stock = [name for name, model in models.items() if not issubclass(model, ReFNet)]
     if base is None:
+        others = [str(key) for key in section if key not in RefNetOnAnyModel.own_keys]
+        near = get_close_matches("base", others, n=1)
+        hint = f" (there is a key {near[0]!r})" if near else ""
         raise RefnetError(
-            f"{PLACE}.base: is missing; with worked taps: {', '.join(worked_bases())}; "
+            f"{PLACE}.base: is missing{hint}; with worked taps: "
+            f"{', '.join(name for name in worked_bases() if name in stock)}; "
             f"with taps of your own any model of MMF: {', '.join(sorted(stock))}"
         )
     if base not in stock:
