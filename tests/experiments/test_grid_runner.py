@@ -100,6 +100,7 @@ def test_a_run_whose_command_was_killed_ends_before_it_is_taken_up_again(jobs, m
     assert updates == sorted(set(updates)) == list(range(1, 7))
 
 
+@pytest.mark.slow
 def test_a_grid_that_is_killed_goes_on_where_it_was(jobs, memes, tmp_path):
     (whole,) = jobs(CELL, out=tmp_path / "whole")
     expected = run_all([whole], workers=1).results[whole]

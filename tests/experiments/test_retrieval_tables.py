@@ -91,6 +91,7 @@ def trained(movies, tmp_path_factory):
 
 
 @pytest.mark.mmf
+@pytest.mark.slow
 class TestFinishedRuns:
     """What is made of real runs."""
 

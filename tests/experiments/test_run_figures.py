@@ -117,6 +117,7 @@ def test_every_model_of_every_data_set_has_its_yaml_at_both_scales(data_set):
 
 
 @mmf
+@pytest.mark.slow
 def test_the_sweep_is_the_runs_change_to_gamma_0(drawn, capsys):
     code, out, stem = drawn("4")
     assert code == 0
@@ -141,6 +142,7 @@ def test_the_sweep_is_the_runs_change_to_gamma_0(drawn, capsys):
 
 @mmf
 @pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.slow
 def test_a_figure_is_three_files_that_say_miniature_and_no_run_is_done_twice(name, drawn, capsys):
     code, out, stem = drawn(name)
     assert code == 0
@@ -162,6 +164,7 @@ def test_a_figure_is_three_files_that_say_miniature_and_no_run_is_done_twice(nam
 
 
 @mmf
+@pytest.mark.slow
 def test_label_efficiency_shows_the_scores_of_the_runs(drawn):
     code, out, stem = drawn("7")
     assert code == 0
@@ -182,6 +185,7 @@ def test_label_efficiency_shows_the_scores_of_the_runs(drawn):
 
 
 @mmf
+@pytest.mark.slow
 def test_loss_curves_are_those_of_the_logs(drawn):
     code, out, stem = drawn("10")
     assert code == 0
@@ -213,6 +217,7 @@ def test_loss_curves_are_those_of_the_logs(drawn):
 
 
 @mmf
+@pytest.mark.slow
 def test_embeddings_are_kept_in_the_run_s_folder_as_long_as_they_are_of_its_checkpoint(
     drawn, capsys
 ):
@@ -242,6 +247,7 @@ def test_embeddings_are_kept_in_the_run_s_folder_as_long_as_they_are_of_its_chec
 
 
 @mmf
+@pytest.mark.slow
 def test_a_run_that_fails_is_told_and_the_rest_is_drawn(drawn, capsys):
     _, out, stem = drawn("4")
     started = run_folder(out, "refnet-gamma0.3", 1) / "run.json"
@@ -261,6 +267,7 @@ def test_a_run_that_fails_is_told_and_the_rest_is_drawn(drawn, capsys):
 
 
 @mmf
+@pytest.mark.slow
 def test_a_sweep_without_gamma_0_has_nothing_to_show(drawn, capsys):
     drawn("4")
     capsys.readouterr()

@@ -41,6 +41,7 @@ def jobs(memes, tmp_path):
 
 
 @pytest.mark.mmf
+@pytest.mark.slow
 def test_a_grid_is_run_once_and_a_failure_does_not_stop_the_rest(jobs, capfd):
     grid = jobs(BROKEN, CELL)
     outcome = run_all(grid, workers=1, submission=HERE)

@@ -84,6 +84,7 @@ def jobs(memes, tmp_path):
 
 
 @pytest.mark.mmf
+@pytest.mark.slow
 def test_a_round_is_measured_once(jobs):
     rounds = rounds_of(jobs)
     (one,) = rounds

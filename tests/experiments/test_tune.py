@@ -172,6 +172,7 @@ def evaluated(out):
 class TestCommand:
     """Real runs on tiny data."""
 
+    @pytest.mark.slow
     def test_the_test_split_is_read_by_the_choice_and_the_baseline_alone(
         self, movies, tmp_path, capsys
     ):
