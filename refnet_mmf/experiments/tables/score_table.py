@@ -145,8 +145,14 @@ def comparison_of(
     row: Row, baseline: Row, column: Column, results: Mapping[Job, Result]
 ) -> Comparison:
     """Compare a method with another in one metric, paired over data seeds and seeds."""
-    own = scores(results, row.cells[column.key], column)
-    theirs = scores(results, baseline.cells[column.key], column)
+    return compare_cells(row.cells[column.key], baseline.cells[column.key], column, results)
+
+
+def compare_cells(
+    cell: Cell, baseline: Cell, column: Column, results: Mapping[Job, Result]
+) -> Comparison:
+    """Compare an experiment with another in one metric, paired over data seeds and seeds."""
+    own, theirs = (scores(results, each, column) for each in (cell, baseline))
     pairs = sorted(own.keys() & theirs.keys())
     return compare([own[p] for p in pairs], [theirs[p] for p in pairs])
 

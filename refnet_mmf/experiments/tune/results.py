@@ -6,9 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.run_folder import Result
-from refnet_mmf.experiments.grid.statistics import compare, summarize
+from refnet_mmf.experiments.grid.statistics import summarize
 from refnet_mmf.experiments.page import Table
-from refnet_mmf.experiments.tables.score_table import Column, scores, spell, spell_comparison
+from refnet_mmf.experiments.tables.score_table import (
+    Column,
+    compare_cells,
+    scores,
+    spell,
+    spell_comparison,
+)
 from refnet_mmf.experiments.tune.search import Trial
 from refnet_mmf.experiments.tune.space import MODALITIES
 
@@ -51,12 +57,10 @@ def choice_rows(
         [title, *(spell(summarize(list(scores(results, cell, c).values()))) for c in columns)]
         for title, cell in names.items()
     ]
-    compared = []
-    for column in columns:
-        own, theirs = (scores(results, cell, column) for cell in (chosen, baseline))
-        pairs = sorted(own.keys() & theirs.keys())
-        comparison = compare([own[p] for p in pairs], [theirs[p] for p in pairs])
-        compared.append([column.title, *spell_comparison(comparison)])
+    compared = [
+        [column.title, *spell_comparison(compare_cells(chosen, baseline, column, results))]
+        for column in columns
+    ]
     header = ["metric", "difference", "95 % interval", "p", "d", "pairs"]
     return [
         Table(
