@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -90,11 +89,11 @@ class RunWatch:
             elif name.endswith("_with_positives"):
                 self.with_positives.append(value.detach())
 
-    def look(self, decoders: Mapping[str, nn.Module]) -> None:
+    def look(self, gradient_norms: Mapping[str, Tensor]) -> None:
         """Judge what was seen since the last look.
 
         Args:
-            decoders: by modality, after a backward pass.
+            gradient_norms: of the decoders by modality, after a backward pass.
 
         Raises:
             RefnetError: a loss was not finite.
@@ -105,8 +104,8 @@ class RunWatch:
             self._say_not_finite(seen, batches)
         self._judge_variances()
         self._judge_positives()
-        for name, decoder in decoders.items():
-            if seen and float(gradient_norm(decoder)) == 0:
+        for name, norm in gradient_norms.items():
+            if seen and float(norm) == 0:
                 self._warn(
                     f"decoder {name}",
                     f"The decoder of {name} gets no gradient: its weight, or the fused embedding, "
@@ -169,9 +168,9 @@ def gradient_norm(module: nn.Module) -> Tensor:
     return torch.stack([g.float().norm() for g in gradients]).norm()
 
 
-def gradient_metrics(decoders: Mapping[str, nn.Module], prefix: str) -> dict[str, Any]:
+def gradient_metrics(gradient_norms: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return what MMF logs of the decoders' gradients, each of shape [1]."""
     return {
-        f"{prefix}/refiner_{name}_gradient_norm": gradient_norm(decoder).view(1)
-        for name, decoder in decoders.items()
+        f"{prefix}/refiner_{name}_gradient_norm": norm.view(1)
+        for name, norm in gradient_norms.items()
     }

@@ -31,7 +31,7 @@ from refnet_mmf.plugin.labelled_samples import choose_labelled, write_ids
 from refnet_mmf.plugin.metrics import know_split_sizes
 from refnet_mmf.plugin.random_state import RandomState
 from refnet_mmf.plugin.regime import TRAINER, read_regime
-from refnet_mmf.plugin.run_watch import RunWatch, gradient_metrics
+from refnet_mmf.plugin.run_watch import RunWatch, gradient_metrics, gradient_norm
 from refnet_mmf.plugin.train_loader import TrainLoader
 from refnet_mmf.plugin.trainer_checks import (
     check_batch_size,
@@ -235,14 +235,12 @@ class RefnetTrainer(mmf_lines.LineTrainer):
 
     def _look(self) -> None:
         """Judge what was seen of the run; take the decoders' gradients for the next log."""
-        decoders = self._decoders()
-        self.watch.look(decoders)
-        name = next(iter(mmf_lines.train_loaders(self)))
-        self.gradients = gradient_metrics(decoders, f"train/{name}")
-
-    def _decoders(self) -> dict[str, torch.nn.Module]:
         refiner = getattr(self.bare_model, "refiner", None)
-        return {} if refiner is None else dict(refiner.decoders.items())
+        decoders = {} if refiner is None else dict(refiner.decoders.items())
+        norms = {name: gradient_norm(decoder) for name, decoder in decoders.items()}
+        self.watch.look(norms)
+        name = next(iter(mmf_lines.train_loaders(self)))
+        self.gradients = gradient_metrics(norms, f"train/{name}")
 
     def _take_positions(self, count: int) -> list[list[int]]:
         loader = self.train_loader_of_ours

@@ -89,9 +89,10 @@ def test_a_metric_loss_without_pairs_is_told_once(watch, caplog):
 
 def test_a_decoder_without_a_gradient_is_told_once(watch, caplog):
     decoders = {"text": decoder_with_gradient(1), "image": decoder_with_gradient(0)}
+    norms = {name: gradient_norm(decoder) for name, decoder in decoders.items()}
     for update in (1, 2):
         watch.see(update, {"bce": number(1)}, {})
-        watch.look(decoders)
+        watch.look(norms)
     assert caplog.text.count("The decoder of image gets no gradient") == 1
     assert "decoder of text" not in caplog.text
 
@@ -102,7 +103,7 @@ def test_gradient_norms_are_those_of_all_parameters_together():
     model(torch.randn(5, 3)).square().sum().backward()
     flat = torch.cat([p.grad.flatten() for p in model.parameters()])
     assert torch.allclose(gradient_norm(model), flat.norm())
-    (key,) = gradient_metrics({"text": model}, "train/memes")
+    (key,) = gradient_metrics({"text": gradient_norm(model)}, "train/memes")
     assert key == "train/memes/refiner_text_gradient_norm"
 
 
