@@ -118,10 +118,7 @@ def read_grid_options(args: argparse.Namespace) -> GridOptions:
     Raises:
         GridError: one line for the first thing that is wrong.
     """
-    if args.scale not in ("mini", "paper"):
-        raise GridError(unknown("--scale", "scale", args.scale, ("mini", "paper")))
-    if args.scale == "paper" and args.data_dir is None:
-        raise GridError("--data-dir: is missing; --scale paper needs the folder of the real data")
+    check_scale(args)
     if args.data_dir is not None and not args.data_dir.is_dir():
         raise GridError(f"--data-dir: no such folder: {args.data_dir}")
     if args.workers < 0:
@@ -138,6 +135,18 @@ def read_grid_options(args: argparse.Namespace) -> GridOptions:
         args.dry_run,
         _read_submission(args),
     )
+
+
+def check_scale(args: argparse.Namespace) -> None:
+    """Refuse a scale that is none, and the paper's without the folder of the real data.
+
+    Raises:
+        GridError: one line.
+    """
+    if args.scale not in ("mini", "paper"):
+        raise GridError(unknown("--scale", "scale", args.scale, ("mini", "paper")))
+    if args.scale == "paper" and args.data_dir is None:
+        raise GridError("--data-dir: is missing; --scale paper needs the folder of the real data")
 
 
 def _read_submission(args: argparse.Namespace) -> Submission | None:

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import Scale
-from refnet_mmf.experiments.grid.options import MINIATURE_NOTICE
+from refnet_mmf.experiments.grid.options import MINIATURE_NOTICE, GridError, check_scale
 from refnet_mmf.experiments.grid.run_folder import versions
 from refnet_mmf.experiments.grid.runner import Outcome
 from refnet_mmf.experiments.page import Figure, Page, Section, as_text, render_page
@@ -41,22 +40,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the page; return the exit code."""
     out: Path = args.out.resolve()
-    if args.scale not in ("mini", "paper"):
-        fault = unknown("--scale", "scale", args.scale, ("mini", "paper"))
-    elif args.scale == "paper" and args.data_dir is None:
-        fault = "--data-dir: is missing; --scale paper needs the folder of the real data"
-    elif not (out / "runs" / args.scale).is_dir() and not figures_below(out):
-        fault = f"--out: no results in {out}; 'refnet table 2 --out {args.out}' makes some"
-    else:
-        data_dir = args.data_dir.resolve() if args.scale == "paper" else None
-        place = Place(out, cast(Scale, args.scale), data_dir)
-        page = build_page(place)
-        path = out / f"report_{args.scale}.html"
-        write_atomically(render_page(page), path)
-        print(f"{as_text(page.sections[0].tables[0])}\n\n{page.notice}\n\nWritten: {path}")
-        return 0
-    print(f"refnet report: {fault}", file=sys.stderr)
-    return 1
+    try:
+        check_scale(args)
+        if not (out / "runs" / args.scale).is_dir() and not figures_below(out):
+            raise GridError(
+                f"--out: no results in {out}; 'refnet table 2 --out {args.out}' makes some"
+            )
+    except GridError as error:
+        print(f"refnet report: {error}", file=sys.stderr)
+        return 1
+    data_dir = args.data_dir.resolve() if args.scale == "paper" else None
+    page = build_page(Place(out, cast(Scale, args.scale), data_dir))
+    path = out / f"report_{args.scale}.html"
+    write_atomically(render_page(page), path)
+    print(f"{as_text(page.sections[0].tables[0])}\n\n{page.notice}\n\nWritten: {path}")
+    return 0
 
 
 def build_page(place: Place) -> Page:
