@@ -11,7 +11,7 @@ ON_MAIN = MMF_CHECKOUT=$(abspath $(MMF)) PYTHONPATH=$(CURDIR)/build/mmf-main $(B
 MMF_STAMP = $(VENV)/.mmf-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-main test-main-slow test-mmf bench lint typecheck clean
+.PHONY: help setup demo test test-slow test-main test-main-slow test-mmf bench soak docs notebook dist lint typecheck clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,9 +51,28 @@ mmf-main: setup
 	@test -n "$(MMF)" || { echo "which checkout of MMF main? Add MMF=DIR"; exit 2; }
 	$(BIN)/refnet install-mmf --from $(MMF) --target build/mmf-main
 
-bench: setup ## measure the losses: make bench, or make bench MMF=DIR (DIR: a checkout of MMF main)
+bench: setup ## measure losses, steps, imports, growth; make bench MMF=DIR: MMF main's losses, too
 	@test -z "$(MMF)" || $(BIN)/refnet install-mmf --from $(MMF) --target build/mmf-main
 	PYTHONPATH=$(if $(MMF),$(CURDIR)/build/mmf-main) $(BIN)/python -m benchmarks --page docs/benchmarks.md
+
+soak: setup ## memory over a thousand updates, and over a hundred runs in one process
+	$(BIN)/python -m tests.reliability.soak updates
+	$(BIN)/python -m tests.reliability.soak runs
+	$(BIN)/python -m tests.reliability.soak runs --model mmbt
+
+$(VENV)/.docs-installed: $(MMF_STAMP)
+	$(BIN)/python -m pip install $(PINS) --config-settings editable_mode=compat --editable '.[docs]'
+	touch $@
+
+docs: $(VENV)/.docs-installed ## build the documentation into build/site, its links checked
+	$(BIN)/mkdocs build --strict
+
+notebook: $(VENV)/.docs-installed ## run the tutorial in plain PyTorch as a notebook
+	$(BIN)/jupytext --to ipynb --execute docs/tutorials/plain-pytorch.md
+
+dist: setup ## build wheel and sdist
+	$(BIN)/python -m pip install $(PINS) build
+	$(BIN)/python -m build --outdir dist .
 
 lint: setup ## ruff, format included
 	$(BIN)/ruff check .

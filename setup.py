@@ -58,6 +58,13 @@ TEST = [
     "pytest-xdist",
     "pytorch-metric-learning>=2",
 ]
+DOCS = [
+    "ipykernel",
+    "jupytext",
+    "mkdocs-material",
+    "mkdocstrings[python]",
+    "nbconvert",
+]
 LINT = ["mypy", "ruff", "types-PyYAML", "types-tabulate", "types-tqdm"]
 
 setup(
@@ -87,6 +94,7 @@ setup(
         "experiments": EXPERIMENTS,
         "test": TEST,
         "lint": LINT,
+        "docs": DOCS,
         "all": MMF + EXPERIMENTS + TEST + LINT,
     },
     entry_points={"console_scripts": ["refnet=refnet_mmf.cli:main"]},

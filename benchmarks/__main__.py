@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measure, print the table, and put it into the page of benchmarks."""
+"""``python -m benchmarks``: measure, print the tables, and put them into the page of benchmarks."""
 
 from __future__ import annotations
 
@@ -6,29 +6,81 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from benchmarks import losses
+from benchmarks import growth, imports, losses, steps
 
 PACKAGES = ("torch", "pytorch-metric-learning", "mmf", "refnet_mmf")
-SIZES = {"full": ([32, 128, 512, 2048], [512, 768]), "quick": ([8, 16], [8])}
+
+
+def losses_part(quick: bool, device: str) -> str:
+    """Measure the losses."""
+    batches, widths = ([8, 16], [8]) if quick else ([32, 128, 512, 2048], [512, 768])
+    dtypes = [torch.float32, torch.bfloat16]
+    total = len(losses.LOSSES) * len(batches) * len(widths) * len(dtypes)
+    rounds, seconds = (5, 0.1) if quick else (30, 4.0)
+    measured = losses.measure(
+        batches, widths, dtypes, rounds=rounds, seconds=seconds, device=device
+    )
+    return losses_table(list(tqdm(measured, desc="losses", unit="row", total=total)))
 
 
 def losses_table(rows: Sequence[losses.Row]) -> str:
     """The rows as a Markdown table."""
     others = list(dict.fromkeys(name for row in rows for name in row.ratios))
+    held = list(dict.fromkeys(name for row in rows for name in row.mebibytes))
     head = ["loss", "B", "D", "type", "ours, ms", *(f"{name}, times ours" for name in others)]
+    head += [f"{'ours' if name == losses.OURS else name}, MiB" for name in held]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in rows:
         cells = [row.loss, row.batch, row.width, row.dtype, f"{row.milliseconds:.2f}"]
         cells += [row.ratios.get(name, "-") for name in others]
+        cells += [f"{row.mebibytes[n]:.1f}" if n in row.mebibytes else "-" for n in held]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
+
+
+def steps_part(quick: bool, device: str) -> str:
+    """Measure the steps of the small models on miniature memes."""
+    from refnet_mmf.cli import main as refnet
+
+    models, rounds, seconds = (("gmu",), 5, 0.1) if quick else (steps.MODELS, 60, 40.0)
+    with tempfile.TemporaryDirectory() as folder:
+        data, save = Path(folder, "memes"), Path(folder, "save")
+        if refnet(["data", "make", "hateful_memes", "--size", "tiny", "--out", str(data)]) != 0:
+            raise SystemExit("the miniature memes could not be made")
+        measured = steps.measure_steps(
+            data, save, models=models, batch=32, rounds=rounds, seconds=seconds
+        )
+        return steps.steps_table(
+            list(tqdm(measured, desc="steps", unit="model", total=len(models)))
+        )
+
+
+def imports_part(quick: bool, device: str) -> str:
+    """Measure what the plugin adds to MMF's import."""
+    return imports.imports_table(imports.import_times(2 if quick else 9))
+
+
+def growth_part(quick: bool, device: str) -> str:
+    """Measure how the cost grows."""
+    rounds, seconds = (5, 0.1) if quick else (20, 15.0)
+    measured = growth.measure_growth(rounds=rounds, seconds=seconds)
+    return growth.growth_table(list(tqdm(measured, desc="growth", unit="size")))
+
+
+PARTS: dict[str, Callable[[bool, str], str]] = {
+    "losses": losses_part,
+    "steps": steps_part,
+    "imports": imports_part,
+    "growth": growth_part,
+}
 
 
 def machine(device: str) -> str:
@@ -50,24 +102,22 @@ def put(page: Path, part: str, text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure the losses; return the exit code."""
+    """Measure; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--size", choices=SIZES, default="full", help="quick: to see that it works")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (all)")
+    parser.add_argument("--size", choices=["quick", "full"], default="full", help="quick: a trial")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--page", type=Path, help="Markdown file to put the table into")
+    parser.add_argument("--page", type=Path, help="Markdown file to put the tables into")
     args = parser.parse_args(arguments)
-    batches, widths = SIZES[args.size]
-    dtypes = [torch.float32, torch.bfloat16]
-    total = len(losses.LOSSES) * len(batches) * len(widths) * len(dtypes)
-    rounds, seconds = (30, 4.0) if args.size == "full" else (5, 0.1)
-    measured = losses.measure(
-        batches, widths, dtypes, rounds=rounds, seconds=seconds, device=args.device
-    )
-    rows = list(tqdm(measured, desc="losses", unit="row", total=total))
-    text = f"{machine(args.device)}\n\n{losses_table(rows)}"
-    print(text)
-    if args.page:
-        put(args.page, f"losses {args.device}", text)
+    for name in args.parts:
+        if name not in PARTS:
+            parser.error(f"unknown part {name!r} (valid: {', '.join(PARTS)})")
+    for name in args.parts or PARTS:
+        table = PARTS[name](args.size == "quick", args.device)
+        text = f"{machine(args.device)}\n\n{table}"
+        print(f"\n{name}\n\n{text}", flush=True)
+        if args.page:
+            put(args.page, f"{name} {args.device}", text)
     return 0
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.interleaved import Ratio, interleaved_times, ratio
+from benchmarks.memory import peak_mebibytes
 from refnet_mmf import multi_similarity_loss, refiner_contrastive_loss
 
 OURS = "refnet_mmf"
@@ -26,7 +27,17 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: milliseconds of ours, and how many times longer the others take."""
+    """One line of the table.
+
+    Attributes:
+        loss: which one.
+        batch: samples B.
+        width: features D.
+        dtype: of the embeddings.
+        milliseconds: that ours takes, forward and backward.
+        ratios: how many times longer the others take.
+        mebibytes: what each holds at the most, ours among them.
+    """
 
     loss: str
     batch: int
@@ -34,6 +45,7 @@ class Row:
     dtype: str
     milliseconds: float
     ratios: dict[str, Ratio]
+    mebibytes: dict[str, float]
 
 
 def multi_similarity_by_loop(embeddings: Tensor, targets: Tensor) -> Tensor:
@@ -155,6 +167,7 @@ def measure(
                         name: _step(function, first, second)
                         for name, function in implementations.items()
                     }
+                    memory = {name: peak_mebibytes(step, device) for name, step in steps.items()}
                     steps[PRODUCTS] = _products(first, second)
                     times = interleaved_times(steps, rounds=rounds, seconds=seconds)
                     ours = times.pop(OURS)
@@ -165,6 +178,7 @@ def measure(
                         str(dtype).removeprefix("torch."),
                         1000 * sorted(ours)[len(ours) // 2],
                         {name: ratio(taken, ours) for name, taken in times.items()},
+                        memory,
                     )
 
 

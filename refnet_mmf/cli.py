@@ -97,8 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f"refnet {command}: {missing_package(error.name)}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(f"refnet {command}: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupted:
+        print(f"refnet {command}: {str(interrupted) or 'interrupted'}", file=sys.stderr)
         return 130
 
 

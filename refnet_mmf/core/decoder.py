@@ -39,7 +39,7 @@ def build_decoder(
         TypeError: a width is not a whole number, or ``dropout`` not a number.
         ValueError: no hidden layer, a width below 1, dropout outside [0, 1), unknown activation.
     """
-    if isinstance(hidden_dims, (str, int)) or len(hidden_dims) == 0:
+    if isinstance(hidden_dims, str) or not isinstance(hidden_dims, Sequence) or not hidden_dims:
         raise ValueError(
             f"hidden_dims: expected a list of at least one width (section 3.2), got {hidden_dims!r}"
         )

@@ -26,7 +26,7 @@ def unknown(place: str, kind: str, value: object, valid: Iterable[str]) -> str:
         value: the name as given.
         valid: the names that are known.
     """
-    names = sorted(str(name) for name in valid)
+    names = sorted(" ".join(str(name).split()) for name in valid)
     guess = nearest(str(value), names)
     hint = f"; did you mean {guess!r}?" if guess else ""
     return f"{place}: unknown {kind} {value!r}{hint} (valid: {', '.join(names) or 'none'})"

@@ -70,11 +70,16 @@ def multi_similarity_loss(
     if len(embeddings) == 0:
         return connected_zero(at_least_float32(embeddings))
     with without_autocast(embeddings):
-        similarity = self_cosine(at_least_float32(embeddings))
+        similarity = self_cosine(embeddings)
         farthest_positive, nearest_negative = _extremes(similarity.detach(), positives, negatives)
         if epsilon is not None:
             positives = positives & (similarity.detach() - epsilon < nearest_negative)
             negatives = negatives & (similarity.detach() + epsilon > farthest_positive)
+            # Where the mining drops the extreme one, it drops all of its kind.
+            no_positive = farthest_positive - epsilon >= nearest_negative
+            no_negative = nearest_negative + epsilon <= farthest_positive
+            farthest_positive = farthest_positive.masked_fill(no_positive, float("inf"))
+            nearest_negative = nearest_negative.masked_fill(no_negative, -float("inf"))
         # Every exponent is taken relative to its row's largest of the same kind, or to the 0 of
         # the formula's 1 if that is larger: none overflows.
         far_shift = (-alpha * (farthest_positive - base)).clamp(min=0)

@@ -33,7 +33,7 @@ def cosine_loss(
         Scalar in [0, 2], float32 or better. A row of zeros has similarity 0 to anything.
     """
     with without_autocast(reconstructions):
-        similarity = row_cosine(at_least_float32(reconstructions), at_least_float32(targets))
+        similarity = row_cosine(reconstructions, targets)
         mean = global_mean if gather_distributed else masked_mean
         return mean(1 - similarity, mask)
 

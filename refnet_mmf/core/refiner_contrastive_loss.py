@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from refnet_mmf.core.global_batch import gather_rows
 from refnet_mmf.core.messages import check_name, check_number
-from refnet_mmf.core.precision import at_least_float32, without_autocast
+from refnet_mmf.core.precision import without_autocast
 from refnet_mmf.core.reduction import masked_mean
 from refnet_mmf.core.similarity import pairwise_cosine
 
@@ -54,7 +54,7 @@ def refiner_contrastive_loss(
             f"got {tuple(reconstructions.shape)} and {tuple(targets.shape)}"
         )
     with without_autocast(reconstructions):
-        similarity = pairwise_cosine(at_least_float32(reconstructions), at_least_float32(targets))
+        similarity = pairwise_cosine(reconstructions, targets)
         own = similarity.diagonal()
         own = own.unsqueeze(1) if form == "row" else own.unsqueeze(0)
         pairs = ~torch.eye(len(similarity), dtype=torch.bool, device=similarity.device)

@@ -1,4 +1,7 @@
-"""Cosine similarity that stays finite, in value and gradient, on rows of zeros."""
+"""Cosine similarity that stays finite, in value and gradient, on rows of zeros.
+
+All of it is computed in float32 or better; the gradient goes back in the type of the rows.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from refnet_mmf.core.precision import at_least_float32
+
 # Rows shorter than this have no direction: their similarity to anything is taken as it comes,
 # near 0, instead of being blown up (with a gradient of 1 / length) to unit length.
 SHORTEST_DIRECTION = 1e-6
+SHORTEST_DIRECTION_IN_FLOAT16 = 1e-4
+"""The same, where a gradient above 65504 is infinite."""
 
 
 def unit_rows(rows: Tensor) -> Tensor:
     """Scale each row of ``rows`` [B, D] to unit length; rows (almost) of zeros stay as they are."""
+    is_float16 = rows.dtype == torch.float16
+    shortest = SHORTEST_DIRECTION_IN_FLOAT16 if is_float16 else SHORTEST_DIRECTION
+    rows = at_least_float32(rows)
     length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
-    return rows / torch.where(length > SHORTEST_DIRECTION, length, torch.ones_like(length))
+    return rows / torch.where(length > shortest, length, torch.ones_like(length))
 
 
 def row_cosine(first: Tensor, second: Tensor) -> Tensor:
@@ -25,7 +35,9 @@ def row_cosine(first: Tensor, second: Tensor) -> Tensor:
 
 def pairwise_cosine(first: Tensor, second: Tensor) -> Tensor:
     """Cosine similarity of all rows of ``first`` [A, D] with all of ``second`` [B, D]: [A, B]."""
-    return unit_rows(first) @ unit_rows(second).T
+    first, second = unit_rows(first), unit_rows(second)
+    dtype = torch.promote_types(first.dtype, second.dtype)
+    return first.to(dtype) @ second.to(dtype).T
 
 
 def self_cosine(rows: Tensor) -> Tensor:

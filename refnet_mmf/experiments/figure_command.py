@@ -98,8 +98,13 @@ def draw(name: str, words: Sequence[str]) -> int:
 
 def parse_options(name: str, words: Sequence[str]) -> argparse.Namespace:
     """Parse the options of figure ``name``; end the process in one line if they are wrong."""
+    return options_parser(name).parse_args(words)
+
+
+def options_parser(name: str) -> OneLineParser:
+    """Return the parser of the options of figure ``name``."""
     entry = FIGURES[name]
-    parser = OneLineParser(prog=f"refnet figure {name}", description=entry.help, allow_abbrev=False)
+    parser = OneLineParser(prog=f"refnet figure {name}", description=entry.help)
     if not entry.on_runs:
         parser.add_argument(
             "--out", type=Path, default=Path("figures"), metavar="DIR", help="folder (figures)"
@@ -108,7 +113,7 @@ def parse_options(name: str, words: Sequence[str]) -> argparse.Namespace:
             "--seeds", type=positive_number, default=5, metavar="N", help="how many draws (5)"
         )
     importlib.import_module(entry.module).add_arguments(parser)
-    return parser.parse_known_options(words)
+    return parser
 
 
 def command(name: str, args: argparse.Namespace) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,9 @@ from refnet_mmf.plugin.errors import RefnetError
 
 TRUST_VARIABLE = "MMF_TRUST_CHECKPOINTS"
 ENDINGS = (".ckpt", ".pth", ".pt")
-# What torch raises for a file that is damaged, cut off, or no checkpoint.
-UNREADABLE = (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError)
+# What torch raises for a file that is damaged, cut off, or no checkpoint: a changed byte calls
+# anything that torch allows with any arguments.
+UNREADABLE = Exception
 # What a run leaves in its folder, the better one first.
 OF_A_RUN = ("best.ckpt", "current.ckpt")
 # What MMF's checkpoints hold beside tensors: configurations, and a schedule's state.

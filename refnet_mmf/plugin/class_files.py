@@ -44,7 +44,11 @@ class ClassFile:
         """
         if not self.path.is_file():
             raise RefnetError(f"answer_processor.params.vocab_file: no such file: {self.path}")
-        names = [line.strip() for line in self.path.read_text(encoding="utf-8").split("\n")]
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise RefnetError(f"{self.path}: not UTF-8 text: {error}") from None
+        names = [line.strip() for line in text.split("\n")]
         if names[-1] == "":
             del names[-1]  # what follows the end of the last line is no line
         lines: dict[str, int] = {}

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import io
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -31,8 +32,15 @@ from refnet_mmf.plugin.labelled_samples import read_ids
 from refnet_mmf.plugin.option_keys import check_option_keys
 from refnet_mmf.plugin.refnet import ReFNet
 from refnet_mmf.plugin.regime import regime_of
-from refnet_mmf.plugin.trainer_checks import check_numbers, check_optimizer, check_precision
+from refnet_mmf.plugin.trainer_checks import (
+    check_numbers,
+    check_optimizer,
+    check_precision,
+    check_run_type,
+    check_scheduler,
+)
 from refnet_mmf.plugin.value_types import check_types
+from refnet_mmf.plugin.yaml_files import check_yaml_files
 from refnet_mmf.plugin.yaml_keys import check_yaml_keys
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -73,6 +81,7 @@ def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str
         values["env.data_dir"] = str(data_dir.resolve())
     if "config" in values:
         values["config"] = str(_find_config(values["config"]))
+        check_yaml_files(Path(values["config"]))
     essential = {key: value for key, value in values.items() if key in ESSENTIAL}
     others = {key: value for key, value in values.items() if key not in ESSENTIAL}
     check_option_keys(_build_configuration(essential), others)
@@ -88,8 +97,11 @@ def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str
         read_ids(Path(regime.labels.ids_file))
     check_precision(config.training)
     check_numbers(config)
+    check_run_type(str(config.run_type))
+    _check_save_dir(config)
     if "train" in config.run_type:
         check_optimizer(config.optimizer)
+        check_scheduler(config)
     if not regime.pretrain:
         _check_metrics(config)
     if with_data:
@@ -134,6 +146,8 @@ def _find_config(path: str) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate.resolve()
+        if candidate.is_dir():
+            raise RefnetError(f"config: {path}: is a folder, not a YAML file")
     own = sorted(str(f.relative_to(PACKAGE)) for f in (PACKAGE / "projects").rglob("*.yaml"))
     guess = nearest(path, own)
     hint = f"; did you mean {guess!r}?" if guess else ""
@@ -164,6 +178,16 @@ def _check_losses(config: DictConfig) -> None:
         if kind not in known:
             place = f"model_config.{config.model}.losses[{position}].type"
             raise RefnetError(unknown(place, "loss", kind, known))
+
+
+def _check_save_dir(config: DictConfig) -> None:
+    """Refuse a folder to save in that is a file, or below one, or that can't be written to."""
+    folder = Path(config.env.save_dir)
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise RefnetError(f"env.save_dir: {folder}: {there} is a file")
+    if not os.access(there, os.W_OK):
+        raise RefnetError(f"env.save_dir: {folder}: {there} can't be written to")
 
 
 def _check_checkpoint(config: DictConfig) -> None:

@@ -227,14 +227,16 @@ def _rows(file: Path, section: DictConfig) -> Iterator[tuple[int, Row]]:
         database = AnnotationDatabase(section, str(file))
         yield from ((number + 1, database[number]) for number in range(len(database)))
         return
-    with file.open(encoding="utf-8") as lines:
+    with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
+                row = json.loads(line.decode("utf-8"))
+            except UnicodeDecodeError as error:
+                raise RefnetError(f"{file}, line {number}: not UTF-8 text: {error}") from None
+            except (json.JSONDecodeError, RecursionError) as error:
                 raise RefnetError(f"{file}, line {number}: not JSON: {error}") from None
             if not isinstance(row, dict):
-                raise RefnetError(f"{file}, line {number}: expected an object, got {line[:40]!r}")
+                raise RefnetError(f"{file}, line {number}: expected an object, got {row!r:.40}")
             yield number, row
 
 

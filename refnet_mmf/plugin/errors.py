@@ -28,7 +28,7 @@ def one_line(error: BaseException) -> str:
 def print_refnet_errors_in_one_line() -> None:
     """Let what the user can mend end the process in one line; twice is once.
 
-    That is a :class:`RefnetError`, and an option of ours that MMF does not find in its
+    That is a :class:`RefnetError`, Ctrl-C, and an option of ours that MMF does not find in its
     configuration.
     """
     previous = sys.excepthook
@@ -36,11 +36,17 @@ def print_refnet_errors_in_one_line() -> None:
         return
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        line = str(error) if issubclass(kind, RefnetError) else _unknown_option(error)
-        if line is None or os.environ.get(DEBUG_VARIABLE) == "1":
+        if os.environ.get(DEBUG_VARIABLE) == "1":
+            line = None
+        elif issubclass(kind, KeyboardInterrupt):
+            line = str(error) or "interrupted"
+        else:
+            line = str(error) if issubclass(kind, RefnetError) else _unknown_option(error)
+            line = line and f"error: {line}"
+        if line is None:
             previous(kind, error, trace)
         else:
-            print(f"refnet: error: {line}", file=sys.stderr)
+            print(f"refnet: {line}", file=sys.stderr)
 
     hook.prints_refnet_errors = True  # type: ignore[attr-defined]
     sys.excepthook = hook

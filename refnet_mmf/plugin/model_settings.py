@@ -85,13 +85,26 @@ def read_model_settings(
         )
     return ModelSettings(
         place=place,
-        refiner=None
-        if refiner is None
-        else read_block(RefinerSettings, refiner, f"{place}.refiner"),
+        refiner=None if refiner is None else _read_refiner(refiner, f"{place}.refiner"),
         metric_loss=None if checked is None or checked.weight == 0 else checked,
         metric_loss_name=metric_loss_name,
         stock_losses=tuple(stock_losses) if isinstance(listed, list) else None,
     )
+
+
+def _read_refiner(values: Any, place: str) -> RefinerSettings:
+    """Check the block ``refiner``, and refuse a setting that has no effect.
+
+    Raises:
+        RefnetError: one line for the first thing that is wrong.
+    """
+    settings = read_block(RefinerSettings, values, place)
+    for key in ("margin", "form") if settings.loss != "contrastive" else ():
+        if getattr(settings, key) != RefinerSettings.model_fields[key].default:
+            raise RefnetError(
+                f"{place}.{key}: has no effect with loss {settings.loss!r}, only with 'contrastive'"
+            )
+    return settings
 
 
 def refuse_blocks_in_stock_section(stock_name: str, name: str) -> None:

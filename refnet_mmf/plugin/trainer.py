@@ -27,6 +27,7 @@ from refnet_mmf.plugin.atomic_file import write_atomically
 from refnet_mmf.plugin.dataset_rows import sample_ids
 from refnet_mmf.plugin.dataset_views import exchange_samples, keep_labels, remove_labels
 from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.interruption import Interrupted, Interruption
 from refnet_mmf.plugin.labelled_samples import choose_labelled, write_ids
 from refnet_mmf.plugin.metrics import know_split_sizes
 from refnet_mmf.plugin.random_state import RandomState
@@ -74,12 +75,31 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         self.random_states: list[dict[str, Any]] = []
         self.evaluations: dict[str, dict[str, float]] = {}
         self.gradients: dict[str, Tensor] = {}
+        self.saved_update: int | None = None
+        self.interruption = Interruption(lambda: world_size() == 1 and self.model.training)
         self.watch = RunWatch(
             Path(get_mmf_env(key="save_dir")),
             self._take_positions,
             self._ids_of,
             stops=config.training.get("exit_on_nan_losses", True),
         )
+
+    def train(self) -> None:
+        """Train, validate, test; on one rank, Ctrl-C ends the update in hand first.
+
+        Raises:
+            Interrupted: the user has ended the run.
+        """
+        try:
+            with self.interruption:
+                super().train()
+        except Interrupted:
+            raise
+        except BaseException as error:
+            # A loader's workers get the signal, too, and the loader fails without them.
+            if self.interruption.asked or isinstance(error, KeyboardInterrupt):
+                raise self._interrupted() from None
+            raise
 
     def load_datasets(self) -> None:
         """Load the splits by the stock builders, and see them as the regime asks for."""
@@ -172,8 +192,11 @@ class RefnetTrainer(mmf_lines.LineTrainer):
             self._look()
         if due:
             logger.info("Checkpoint time. Saving a checkpoint.")
+        if due or self.interruption.asked:
             self._note_random_states()
             self.checkpoint.save(self.num_updates, self.current_iteration, update_best=False)
+        if self.interruption.asked:
+            raise self._interrupted()
 
     def run_state(self) -> dict[str, Any]:
         """Return what MMF's checkpoints do not hold, as plain data."""
@@ -189,6 +212,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
     def go_on_from(self, checkpoint: Mapping[str, Any]) -> None:
         """Put the run where it was when ``checkpoint``, whose weights are loaded, was written."""
         self.schedule_state = checkpoint.get("lr_scheduler")
+        self.saved_update = checkpoint.get("num_updates")
         if "train" not in self.config.run_type:
             return
         state: Any = checkpoint.get(RUN_STATE)
@@ -226,6 +250,16 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         if loader is not None and position is None:
             return "the checkpoint holds no position in the data"
         return None if loader is None else loader.reason_against(position)
+
+    def _interrupted(self) -> Interrupted:
+        """Word where an interrupted run goes on."""
+        update, saved = self.num_updates, self.saved_update
+        goes_on = (
+            "no checkpoint is written yet"
+            if saved is None
+            else f"the same command with checkpoint.resume=True goes on after update {saved}"
+        )
+        return Interrupted(f"interrupted after update {update}; {goes_on}")
 
     def _goal(self) -> str:
         """Word what the best checkpoint is chosen by; a best value means nothing to another."""

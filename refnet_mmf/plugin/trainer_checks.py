@@ -15,6 +15,9 @@ from refnet_mmf.core.messages import unknown
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.metrics import TWINS_OF_STOCK_METRICS
 
+DEVICES = ("cpu", "cuda", "xla")
+RUN_TYPES = ("train", "val", "test", "inference", "predict")
+
 logger = logging.getLogger("mmf.train.refnet")
 
 
@@ -52,9 +55,18 @@ def check_numbers(config: Any) -> None:
         raise RefnetError(
             "training.max_grad_l2_norm: is missing, and training.clip_gradients is on"
         )
+    workers = training.get("num_workers", 0)
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
+        raise RefnetError(f"training.num_workers: expected a whole number from 0, got {workers!r}")
+    _check_device(str(training.get("device", "cpu")))
     keep = config.get("checkpoint", {}).get("max_to_keep", -1)
     if keep != -1:
         _check_count("checkpoint.max_to_keep", keep, True)
+
+
+def _check_device(name: str) -> None:
+    if name.partition(":")[0] not in DEVICES:
+        raise RefnetError(unknown("training.device", "device", name, DEVICES))
 
 
 def _check_count(place: str, value: Any, given: bool) -> None:
@@ -75,6 +87,8 @@ def check_optimizer(section: Any) -> None:
         if isinstance(item, type) and issubclass(item, torch.optim.Optimizer)
     }
     known = {**of_torch, **registry.mapping["optimizer_name_mapping"]}
+    if kind is None:
+        raise RefnetError("optimizer.type: is missing; no YAML of this run names an optimizer")
     if kind not in known:
         raise RefnetError(unknown("optimizer.type", "optimizer", kind, known))
     params = OmegaConf.to_container(section.get("params", None) or OmegaConf.create(), resolve=True)
@@ -85,6 +99,31 @@ def check_optimizer(section: Any) -> None:
         known[kind]([torch.nn.Parameter(torch.zeros(1))], **params)
     except (TypeError, ValueError) as error:
         raise RefnetError(f"optimizer.params: {kind}: {' '.join(str(error).split())}") from None
+
+
+def check_scheduler(config: Any) -> None:
+    """Refuse a schedule of the learning rate that is not there.
+
+    Raises:
+        RefnetError: one line.
+    """
+    if not config.training.get("lr_scheduler", False):
+        return
+    kind = config.get("scheduler", {}).get("type", None)
+    known = registry.mapping["scheduler_name_mapping"]
+    if kind is not None and kind not in known:  # without one, MMF has a default and says so
+        raise RefnetError(unknown("scheduler.type", "schedule", kind, known))
+
+
+def check_run_type(run_type: str) -> None:
+    """Refuse a ``run_type`` of which MMF would do nothing, or a part, without a word.
+
+    Raises:
+        RefnetError: one line.
+    """
+    for word in run_type.replace("+", "_").split("_"):
+        if word not in RUN_TYPES:
+            raise RefnetError(unknown("run_type", "part", word, RUN_TYPES))
 
 
 def check_batch_size(training: Any) -> None:

@@ -41,6 +41,7 @@ class TrainingCheckpoint(Checkpoint):
             iteration: number of its last batch.
             update_best: it is the best one so far.
         """
+        self.trainer.saved_update = update
         if rank() != 0:
             return
         models, folder = Path(self.models_foldername), Path(self.ckpt_foldername)

@@ -28,6 +28,7 @@ from refnet_mmf.plugin.mmf_lines import KEYS_OF_THE_OTHER_LINE
 from refnet_mmf.plugin.refnet import ReFNet
 from refnet_mmf.plugin.regime import PLACE as REGIME
 from refnet_mmf.plugin.section import OWN_BLOCKS
+from refnet_mmf.plugin.yaml_files import included_file, yaml_file
 
 NAMES = ("pretrained_state_mapping", "zoo_requirements", "taps", REGIME, *OWN_BLOCKS)
 """Blocks whose keys are names of the user's, or are checked by a schema of their own."""
@@ -144,13 +145,10 @@ def _is_readable(place: Place) -> bool:
 
 def source_of(file: str, place: Place) -> Path:
     """Return which file says what stands at ``place``: ``file``, or one that it includes."""
-    path = Path(get_absolute_path(file))
-    if not path.is_file():
-        path = Path(get_mmf_root(), file)
+    path = yaml_file(file)
     values = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     for include in values.get("includes", []) if isinstance(values, dict) else []:
-        included = Path(get_mmf_root(), include)
-        included = included if included.exists() else path.parent / include
+        included = included_file(path, include)
         if _has(OmegaConf.to_container(load_yaml(str(included)), resolve=False), place):
             return source_of(str(included), place)
     return path.resolve()

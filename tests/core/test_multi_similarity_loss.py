@@ -315,3 +315,18 @@ def test_a_setting_of_the_wrong_type_is_named():
 def test_shapes_that_do_not_fit_are_named(embeddings, targets):
     with pytest.raises(ValueError, match="expected"):
         multi_similarity_loss(embeddings, targets)
+
+
+def test_settings_so_sharp_that_what_is_mined_away_would_underflow_give_a_finite_loss():
+    embeddings = torch.tensor([[1.0, 0.0], [-1.0, 0.1], [1.0, 0.1], [-1.0, 0.0]])
+    labels = torch.tensor([0, 0, 1, 1])
+    near, far = embeddings[[0, 2]], torch.tensor([0, 0])
+    for alpha, beta, base in [(500.0, 500.0, 1.0), (500.0, 500.0, -1.0), (1000.0, 2.0, 0.5)]:
+        for rows, targets in [
+            (embeddings, labels),
+            (embeddings[[0, 2, 1, 3]], labels),
+            (near, far),
+        ]:
+            loss = multi_similarity_loss(rows, targets, alpha=alpha, beta=beta, base=base)
+            exact = multi_similarity_loss(rows.double(), targets, alpha=alpha, beta=beta, base=base)
+            torch.testing.assert_close(loss.double(), exact, rtol=1e-5, atol=1e-5)

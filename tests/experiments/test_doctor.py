@@ -1,23 +1,17 @@
 """``refnet doctor``: what it looks at, and what it says of what is wrong."""
 
 import importlib.metadata
-import subprocess
-import sys
 
 import pytest
 
 from refnet_mmf.experiments.doctor import LIBRARIES, NOTE, OK, WRONG, library, tested_versions
+from tests.command_server import refnet
 
 pytestmark = pytest.mark.mmf
 COMMAND = (
     "config=projects/hateful_memes/configs/mmbt/refnet_mini.yaml",
     *("model=refnet_mmbt", "dataset=hateful_memes"),
 )
-
-
-def doctor(*options, cwd):
-    command = [sys.executable, "-m", "refnet_mmf.cli", "doctor", *options]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
 def test_every_library_was_tested_in_a_version_that_is_written_down():
@@ -34,26 +28,28 @@ def test_another_version_is_a_note_and_a_missing_library_is_wrong():
 
 
 def test_the_environment_is_looked_at(tmp_path):
-    done = doctor(cwd=tmp_path)
-    assert done.returncode == 0, done.stdout
-    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    done = refnet("doctor", folder=tmp_path)
+    assert done.code == 0, done.output
+    rows = {line.split()[0]: line for line in done.output.splitlines() if line.strip()}
     assert importlib.metadata.version("torch") in rows["torch"]
     assert importlib.metadata.version("mmf") in rows["MMF"]
     assert "6 models, on MMF's" in rows["plugin"]
-    assert done.stdout.endswith("Nothing is wrong.\n")
+    assert done.output.endswith("Nothing is wrong.\n")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_command_and_its_data_are_looked_at(memes, tmp_path):
-    done = doctor(*COMMAND, f"env.data_dir={memes}", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout
-    assert "good: keys, model, losses, metrics, files and rows" in done.stdout
-    assert "MINIATURE, generated (size tiny, seed 0)" in done.stdout
+    done = refnet("doctor", *COMMAND, f"env.data_dir={memes}", folder=tmp_path)
+    assert done.code == 0, done.output
+    assert "good: keys, model, losses, metrics, files and rows" in done.output
+    assert "MINIATURE, generated (size tiny, seed 0)" in done.output
     assert not list(tmp_path.iterdir())
 
 
 def test_what_is_wrong_with_a_command_is_told(memes, tmp_path):
-    done = doctor(*COMMAND, f"env.data_dir={memes}", "training.max_update=3", cwd=tmp_path)
-    assert done.returncode == 1
-    assert "wrong: command: training: unknown option 'max_update'; did you mean" in done.stdout
-    assert done.stdout.endswith("Wrong: 1.\n")
+    done = refnet(
+        "doctor", *COMMAND, f"env.data_dir={memes}", "training.max_update=3", folder=tmp_path
+    )
+    assert done.code == 1
+    assert "wrong: command: training: unknown option 'max_update'; did you mean" in done.output
+    assert done.output.endswith("Wrong: 1.\n")

@@ -146,7 +146,7 @@ def test_without_a_name_the_figures_are_listed(capsys):
         (["8", "--seeds", "2.5"], "--seeds: expected a whole number from 1, got '2.5'"),
         (["8", "--modalities", "8", "x"], "--modalities: expected a whole number from 1, got 'x'"),
         (["8", "--sees", "3"], "unknown option '--sees'; did you mean --seeds? (valid: --mod"),
-        (["8", "more"], "unknown option 'more'"),
+        (["8", "more"], "unknown word 'more'"),
         (["9", "--modalities", "4"], "--modalities: expected at least 16, got 4"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from refnet_mmf.experiments.mmf_log import Progress, read_progress
+from tests.command_server import PROGRAMS, CommandServer
 
 pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
 
@@ -68,6 +69,12 @@ class Result:
 
 
 def run_process(command, folder, environment=None, cwd=None) -> Result:
+    """Run a command to its end; one of MMF's or ours without importing MMF anew."""
+    interpreter, option, *words = command
+    is_known = (interpreter, option) == (sys.executable, "-m") and words[0] in PROGRAMS
+    if is_known and environment is None:
+        ended = CommandServer.shared().run(words, cwd, merged=True)
+        return Result(ended.code, ended.output, folder)
     done = subprocess.run(
         [str(word) for word in command],
         stdout=subprocess.PIPE,

@@ -1,13 +1,12 @@
 """Checkpoints go from a stock model to its ReFNet and back, by files and by real commands."""
 
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
 
 from refnet_mmf.plugin.errors import RefnetError
+from tests.command_server import refnet
 from tests.plugin.conftest import PROJECTS
 
 pytestmark = pytest.mark.mmf
@@ -16,11 +15,6 @@ TWINS = ["mmbt", "vilbert", "concat", "linear_sum", "gmu"]
 TEST = ("run_type=test", "checkpoint.resume_pretrained=False")
 PREDICT = (*TEST, "evaluation.predict=True")
 FRESH = "the refiner's decoders start fresh"
-
-
-def export(*words):
-    command = [sys.executable, "-m", "refnet_mmf.cli", "export", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True)
 
 
 def predictions(run) -> str:
@@ -49,9 +43,9 @@ def trained(memes, tmp_path_factory):
 def test_an_exported_checkpoint_is_the_stock_model_s(mmf_run, trained, name, tmp_path):
     ours = trained("refnetms_mini", f"refnet_{name}").folder / "best.ckpt"
     file = tmp_path / "stock.pth"
-    done = export(ours, "--out", file)
-    assert done.returncode == 0, done.stderr
-    assert f"a checkpoint of {name}, without the 8 entries of REFINER" in done.stdout
+    done = refnet("export", ours, "--out", file)
+    assert done.code == 0, done.errors
+    assert f"a checkpoint of {name}, without the 8 entries of REFINER" in done.output
     exported = torch.load(file, weights_only=True)
     assert list(exported["config"]["model_config"]) == [name]
     assert "refiner" not in exported["config"]["model_config"][name]
@@ -108,18 +102,18 @@ def test_export_of_refnet_on_a_base(build, tmp_path):
 )
 def test_what_can_t_be_exported_is_named(tmp_path, make, message):
     (tmp_path / "in").mkdir()
-    done = export(make(tmp_path / "in"), "--out", tmp_path / "out.pth")
-    assert done.returncode == 1
+    done = refnet("export", make(tmp_path / "in"), "--out", tmp_path / "out.pth")
+    assert done.code == 1
     # Importing MMF main lets torch say on stderr that there is no GPU.
-    said = [line for line in done.stderr.splitlines() if "cpp_extension" not in line]
+    said = [line for line in done.errors.splitlines() if "cpp_extension" not in line]
     assert len(said) == 1 and message in said[0]
     assert not (tmp_path / "out.pth").exists()
 
 
 def test_a_file_that_is_there_is_not_written_over(tmp_path):
     out = _written(tmp_path / "mine.pth", b"mine")
-    done = export(tmp_path, "--out", out)
-    assert done.returncode == 1 and "is there already" in done.stderr
+    done = refnet("export", tmp_path, "--out", out)
+    assert done.code == 1 and "is there already" in done.errors
     assert out.read_bytes() == b"mine"
 
 
@@ -140,8 +134,8 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
 
     file = tmp_path / "hostile.ckpt"
     torch.save({"model": {}, "config": Hostile()}, file)
-    done = export(file, "--out", tmp_path / "out.pth")
-    assert done.returncode == 1 and "MMF_TRUST_CHECKPOINTS=1" in done.stderr
+    done = refnet("export", file, "--out", tmp_path / "out.pth")
+    assert done.code == 1 and "MMF_TRUST_CHECKPOINTS=1" in done.errors
     assert not (tmp_path / "ran").exists()
 
 

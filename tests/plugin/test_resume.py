@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -48,8 +49,10 @@ class Run:
             *["env.user_dir=refnet_mmf", *OPTIONS, *options],
         ]
 
-    def start(self, kill_at: int | None = None, delay: float = 0) -> bool:
-        """Run the command, and kill it ``delay`` seconds after it logs update ``kill_at``.
+    def start(
+        self, kill_at: int | None = None, delay: float = 0, sent: int = signal.SIGKILL
+    ) -> bool:
+        """Run the command, and end it ``delay`` seconds after it logs update ``kill_at``.
 
         Returns:
             Whether it came to its end.
@@ -60,6 +63,8 @@ class Run:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # A shell that runs the tests in its background has them ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         assert process.stdout is not None
         lines = []
@@ -67,7 +72,7 @@ class Run:
             lines.append(line)
             if kill_at is not None and f"progress: {kill_at}/" in line:
                 time.sleep(delay)
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(process.pid, sent)
                 kill_at = None
         self.output = "".join(lines)
         killed = process.wait(timeout=300) != 0
@@ -155,6 +160,41 @@ def test_twenty_kills_at_random_moments_leave_twenty_equal_results(memes, tmp_pa
     for number in range(20):
         run = Run(memes, tmp_path / str(number))
         run.start(kill_at=moments.randint(1, UPDATES), delay=moments.uniform(0, 0.3))
+        assert run.start(), run.output
+        assert_equal(run.result(), uninterrupted())
+
+
+@pytest.mark.parametrize(
+    "options", [(), pytest.param(WORKERS, marks=pytest.mark.slow)], ids=["no workers", "workers"]
+)
+def test_ctrl_c_ends_after_the_update_in_hand_and_says_where_it_goes_on(
+    memes, tmp_path, uninterrupted, options
+):
+    run = Run(memes, tmp_path / "run", *options)
+    assert not run.start(kill_at=7, sent=signal.SIGINT)
+    last = run.output.splitlines()[-1]
+    said = re.fullmatch(
+        r"refnet: interrupted after update (\d+); "
+        r"the same command with checkpoint.resume=True goes on after update (\d+)",
+        last,
+    )
+    assert said, run.output
+    if not options:
+        assert said[1] == said[2]
+        assert (run.folder / "models" / f"model_{said[2]}.ckpt").is_file()
+    assert run.start(), run.output
+    assert_equal(run.result(), uninterrupted(*options))
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_ten_places_leaves_ten_equal_results(memes, tmp_path, uninterrupted):
+    moments = random.Random(1)
+    for number in range(10):
+        run = Run(memes, tmp_path / str(number))
+        at, delay = moments.randint(1, UPDATES), moments.uniform(0, 0.5)
+        if not run.start(kill_at=at, delay=delay, sent=signal.SIGINT):
+            assert run.output.splitlines()[-1].startswith("refnet: interrupted")
+            assert not list(run.folder.rglob(".*unfinished"))
         assert run.start(), run.output
         assert_equal(run.result(), uninterrupted())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import Job
@@ -117,7 +117,7 @@ def _make_times(options: GridOptions) -> int:
     ]
     file_name = f"table_{training_time.NAME}_{options.scale}"
     _show([training_time.time_rows(rounds, times)], notes, options, file_name)
-    return _exit_code(len(times.failures), len(rounds), "rounds")
+    return _exit_code(times.failures.values(), len(rounds), "rounds")
 
 
 def _write(
@@ -137,7 +137,7 @@ def _write(
         *(f"Failed: {job.run.name}: {reason}" for job, reason in outcome.failures.items()),
     ]
     _show(tables, notes, options, file_name)
-    return _exit_code(len(outcome.failures), len(jobs), "runs")
+    return _exit_code(outcome.failures.values(), len(jobs), "runs")
 
 
 def _made_with(options: GridOptions) -> str:
@@ -155,7 +155,10 @@ def _show(
     print(f"\nWritten: {', '.join(map(str, paths))}")
 
 
-def _exit_code(failed: int, of: int, what: str) -> int:
-    if failed:
-        print(f"refnet table: {failed} of {of} {what} failed", file=sys.stderr)
-    return 1 if failed else 0
+def _exit_code(reasons: Collection[str], of: int, what: str) -> int:
+    """Say how many have failed, and why the first did; return the exit code."""
+    if not reasons:
+        return 0
+    first = next(iter(reasons)).splitlines()[0]
+    print(f"refnet table: {len(reasons)} of {of} {what} failed: {first}", file=sys.stderr)
+    return 1

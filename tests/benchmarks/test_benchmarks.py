@@ -10,6 +10,7 @@ import torch
 from benchmarks.__main__ import put
 from benchmarks.interleaved import ratio
 from benchmarks.losses import LOSSES, MMF_MAIN, OURS, random_batch
+from benchmarks.memory import peak_mebibytes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -41,7 +42,7 @@ def test_a_ratio_is_the_median_of_the_rounds_with_its_interval():
 def test_the_command_prints_the_table_and_puts_it_into_the_page(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("above\n<!-- begin losses cpu -->\nold\n<!-- end losses cpu -->\nbelow\n")
-    command = [sys.executable, "-m", "benchmarks", "--size", "quick", "--page", str(page)]
+    command = [sys.executable, "-m", "benchmarks", "losses", "--size", "quick", "--page", str(page)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=True)
     text = page.read_text()
     assert text.startswith("above\n") and text.endswith("below\n") and "old" not in text
@@ -54,3 +55,31 @@ def test_a_page_without_the_marks_is_named(tmp_path):
     page.write_text("nothing")
     with pytest.raises(SystemExit, match="page.md: has no place for 'losses cpu'"):
         put(page, "losses cpu", "text")
+
+
+def test_the_memory_of_a_function_is_what_it_allocates():
+    def allocate():
+        first = torch.ones(2**20)  # 4 MiB
+        del first
+        second, third = torch.ones(2**20), torch.ones(2**19)
+        return second, third
+
+    assert peak_mebibytes(allocate) == pytest.approx(6, abs=0.1)
+
+
+@pytest.mark.slow
+def test_growth_is_measured_on_several_ranks():
+    command = [sys.executable, "-m", "benchmarks", "growth", "--size", "quick"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert len(rows) == 1 + 6 + 4 + 5 + 3
+
+
+@pytest.mark.mmf
+@pytest.mark.slow
+def test_steps_and_imports_are_measured():
+    pytest.importorskip("mmf")
+    command = [sys.executable, "-m", "benchmarks", "steps", "imports", "--size", "quick"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert len(rows) == 1 + 1 + 1 + 4

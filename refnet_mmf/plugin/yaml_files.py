@@ -1,0 +1,55 @@
+"""The YAML files that a configuration is made of: the named one, and all that it includes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmf.utils.general import get_absolute_path, get_mmf_root
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from refnet_mmf.plugin.errors import RefnetError
+
+
+def check_yaml_files(file: Path, above: tuple[Path, ...] = ()) -> None:
+    """Refuse a YAML file that can't be read, or that includes one that can't be.
+
+    Args:
+        file: where it is.
+        above: the files that include it, topmost first.
+
+    Raises:
+        RefnetError: one line with the file's name.
+    """
+    try:
+        values = OmegaConf.load(file)
+    except (OmegaConfBaseException, OSError, UnicodeDecodeError, YAMLError) as error:
+        raise RefnetError(f"{file}: cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(values, DictConfig) or not (values or above):
+        found = "nothing" if not values else "a list"
+        raise RefnetError(f"{file}: expected settings by their names, found {found}")
+    includes = values.get("includes", None) or ListConfig([])
+    if not isinstance(includes, ListConfig):
+        raise RefnetError(f"{file}: includes: expected a list of files, got {includes!r}")
+    for name in includes:
+        included = included_file(file, str(name))
+        if not included.is_file():
+            raise RefnetError(
+                f"{file}: includes: no such file: {name} (neither beside this file nor in MMF)"
+            )
+        if included in (*above, file.resolve()):
+            raise RefnetError(f"{file}: includes: {name} includes this file itself")
+        check_yaml_files(included, (*above, file.resolve()))
+
+
+def included_file(file: Path, name: str) -> Path:
+    """Return where MMF looks for what ``file`` includes: in its own folder, then beside it."""
+    inside = Path(get_mmf_root(), name)
+    return (inside if inside.exists() else file.parent / name).resolve()
+
+
+def yaml_file(name: str) -> Path:
+    """Return where MMF looks for a YAML file that is named on the command line."""
+    path = Path(get_absolute_path(name))
+    return path if path.is_file() else Path(get_mmf_root(), name)

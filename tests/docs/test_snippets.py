@@ -1,0 +1,67 @@
+"""What the documentation tells a reader to type runs as it stands.
+
+A tutorial's blocks of bash run one after the other, in one shell and a new folder; one marked
+``expect-error`` has to fail. Blocks of text (a cluster, hours of training) are not run.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from refnet_mmf.experiments.embedding_file import write_embeddings
+from tests.docs.snippets import snippets
+from tests.experiments.test_embedding_file import ABOUT, embeddings
+
+REPOSITORY = Path(__file__).parents[2]
+DOCS = REPOSITORY / "docs"
+TUTORIALS = sorted((DOCS / "tutorials").glob("*.md"))
+WITH_PYTHON = [
+    page
+    for page in [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))]
+    if snippets(page, "python")
+]
+WITH_BASH = [page for page in TUTORIALS if snippets(page, "bash")]
+
+
+def _name(page: Path) -> str:
+    return str(page.relative_to(REPOSITORY))
+
+
+def _run(command: list[str], folder: Path, **options) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, **options
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=_name)
+def test_the_python_of_a_page_runs(page, tmp_path):
+    pytest.importorskip("pytorch_lightning")
+    write_embeddings(tmp_path / "test.npz", embeddings(), ABOUT)  # what a page reads
+    file = tmp_path / "page.py"
+    file.write_text("\n\n".join(snippet.code for snippet in snippets(page, "python")))
+    _run([sys.executable, str(file)], tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.mmf
+@pytest.mark.parametrize("page", WITH_BASH, ids=_name)
+def test_a_tutorial_runs_as_it_stands(page, tmp_path):
+    pytest.importorskip("mmf")
+    script = ["set -euo pipefail"]
+    for snippet in snippets(page, "bash"):
+        if "expect-error" in snippet.words:
+            script.append(f"if (\n{snippet.code}\n); then echo 'no error'; exit 1; fi")
+        else:
+            script.append(snippet.code)
+    _run(["bash", "-c", "\n".join(script)], tmp_path, timeout=850)
+
+
+def test_every_tutorial_has_something_to_type():
+    for page in TUTORIALS:
+        assert snippets(page, "bash") or snippets(page, "python"), page
