@@ -43,7 +43,7 @@ def measure_steps(
     Args:
         data: ``env.data_dir`` with the miniature memes.
         save: an empty folder, for what MMF writes.
-        models: of :data:`MODELS`.
+        models: of `MODELS`.
         batch: samples in a batch.
         rounds: measurements of each variant at the most.
         seconds: time for one row, about.

@@ -1,7 +1,7 @@
 """Multimodal models that keep their modalities: REFINER in PyTorch and as a plugin of MMF.
 
 Importing this package needs torch alone. It registers the plugin with MMF as soon as MMF is
-imported, before or after; :func:`register` does it at any time.
+imported, before or after; `register` does it at any time.
 """
 
 from __future__ import annotations

@@ -34,15 +34,15 @@ def roc_auc(scores: Tensor, targets: Tensor) -> Tensor:
     that ties large scores. Equal scores count half.
 
     Args:
-        scores: as for :func:`accuracy`.
-        targets: as for :func:`accuracy`.
+        scores: as for `accuracy`.
+        targets: as for `accuracy`.
 
     Returns:
         A float64 scalar. Classes without a sample, or that all samples are of, have no curve and
         are left out of the macro mean; NaN where none has one, or where a rank is NaN.
 
     Raises:
-        ValueError: as for :func:`accuracy`.
+        ValueError: as for `accuracy`.
     """
     return mean_roc_auc(class_roc_aucs(scores, targets))
 
@@ -57,7 +57,7 @@ def class_roc_aucs(scores: Tensor, targets: Tensor) -> Tensor:
 
 
 def mean_roc_auc(of_classes: Tensor) -> Tensor:
-    """The scalar of :func:`roc_auc` from the areas of :func:`class_roc_aucs` [C]."""
+    """The scalar of `roc_auc` from the areas of `class_roc_aucs` [C]."""
     return of_classes[1] if len(of_classes) == 2 else of_classes.nanmean()
 
 

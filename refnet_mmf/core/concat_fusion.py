@@ -16,7 +16,7 @@ class ConcatFusion(FusionModule):
 
     ``h_j = max_p (W_p [x_1; ...; x_M] + b_p)_j``: the first maxout layer of the network that
     Arevalo et al. put on the concatenation. With ``pieces=1`` it is a plain linear projection,
-    which can compute what :class:`~refnet_mmf.LinearSum` can, and no more.
+    which can compute what `refnet_mmf.LinearSum` can, and no more.
 
     Args:
         input_dims: width of each modality's features, by its name.

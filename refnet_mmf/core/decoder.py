@@ -31,7 +31,7 @@ def build_decoder(
         fused_dim: width of the fused embedding.
         target_dim: width of the modality's target.
         hidden_dims: widths of the hidden layers.
-        activation: a key of :data:`ACTIVATIONS`, after each hidden layer.
+        activation: a key of `ACTIVATIONS`, after each hidden layer.
         dropout: probability, after each activation; at 0 there is no such layer, so that the
             decoder draws no random numbers.
 

@@ -81,7 +81,7 @@ def gather_rows(*tensors: Tensor) -> tuple[Tensor, ...]:
 def global_mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
     """Mean of ``values`` [B] over the samples of all ranks where ``mask`` [B] is true; 0 for none.
 
-    All ranks must call it together. The gradient is multiplied as in :func:`gather_rows`.
+    All ranks must call it together. The gradient is multiplied as in `gather_rows`.
     """
     if mask is None:
         mask = torch.ones_like(values, dtype=torch.bool)

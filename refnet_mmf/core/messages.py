@@ -33,7 +33,7 @@ def unknown(place: str, kind: str, value: object, valid: Iterable[str]) -> str:
 
 
 def check_name(place: str, kind: str, value: object, valid: Iterable[str]) -> None:
-    """Raise a ValueError worded by :func:`unknown` unless ``value`` is one of ``valid``."""
+    """Raise a ValueError worded by `unknown` unless ``value`` is one of ``valid``."""
     names = list(valid)
     if value not in names:
         raise ValueError(unknown(place, kind, value, names))

@@ -122,7 +122,7 @@ def _check_settings(
 
 
 class MultiSimilarityLoss(nn.Module):
-    """Module around :func:`multi_similarity_loss` (Eq. 5), with the same keywords and defaults.
+    """Module around `multi_similarity_loss` (Eq. 5), with the same keywords and defaults.
 
     Args:
         alpha: sharpness for positives.

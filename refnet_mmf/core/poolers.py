@@ -64,7 +64,7 @@ def pool_tokens(
             two are read.
         mask: [B, T], non-zero where a token counts; None: all count. What stands at positions
             that do not count, even NaN, has no influence.
-        pooler: a key of :data:`POOLERS`.
+        pooler: a key of `POOLERS`.
 
     Returns:
         [B, D], or [B, 2 D] for ``average_concat``, float32 or better. A row whose mask is empty

@@ -22,7 +22,7 @@ DEFAULT_WEIGHT = 0.1
 
 @dataclass(frozen=True)
 class RefinerOutput:
-    """What a :class:`Refiner` gives for one batch.
+    """What a `Refiner` gives for one batch.
 
     Attributes:
         reconstructions: R_i = D_i(F_emb) of each modality, [B, target_dim].

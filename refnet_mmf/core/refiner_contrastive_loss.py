@@ -65,7 +65,7 @@ def refiner_contrastive_loss(
 
 
 class RefinerContrastiveLoss(nn.Module):
-    """Module around :func:`refiner_contrastive_loss` (Eq. 4), with the same keywords.
+    """Module around `refiner_contrastive_loss` (Eq. 4), with the same keywords.
 
     Args:
         margin: by how much the own target must be nearer.

@@ -1,7 +1,7 @@
 """Taps: read a tensor inside any network while it trains, without changing the network.
 
-A :class:`Tap` names a module by its path and says what to read of it: its output, a positional
-input or a keyword. :class:`Taps` puts hooks on the modules named, and keeps what passes by during
+A `Tap` names a module by its path and says what to read of it: its output, a positional
+input or a keyword. `Taps` puts hooks on the modules named, and keeps what passes by during
 one forward call. In eval mode the hooks are gone: the network is the untouched one.
 """
 

@@ -42,7 +42,7 @@ class EmbeddingFile:
     Attributes:
         path: the file.
         embeddings: what it holds.
-        about: what it is, by :data:`KEYS`; ``miniature`` holds size and seed of a generated set,
+        about: what it is, by `KEYS`; ``miniature`` holds size and seed of a generated set,
             and is null for a real one.
     """
 
@@ -96,7 +96,7 @@ def check_new(path: Path, force: bool) -> None:
 
 
 def read_embeddings(path: Path) -> EmbeddingFile:
-    """Read what :func:`write_embeddings` wrote.
+    """Read what `write_embeddings` wrote.
 
     Raises:
         EmbeddingError: there is no such file, it is damaged, it is not one of these, or an

@@ -216,7 +216,7 @@ def recover_adjacency(decoder: Matrix, weights: Matrix) -> Matrix:
 
 
 def recover(weights: Matrix, adjacency: Matrix, features: Matrix) -> Matrix:
-    """Fuse, decode, and return A_hat, [m, m]; arguments and errors are those of :func:`fuse`."""
+    """Fuse, decode, and return A_hat, [m, m]; arguments and errors are those of `fuse`."""
     embedding = fuse(weights, adjacency, features)
     return recover_adjacency(decoder_weights(features, embedding), weights)
 
@@ -259,7 +259,7 @@ def recoveries(modalities: int, seed: int) -> Iterator[Recovery]:
 
 
 def count_curves() -> int:
-    """Return how many pairs of weights and features :func:`recoveries` goes through."""
+    """Return how many pairs of weights and features `recoveries` goes through."""
     return len(WEIGHTS) * (len(WIDTHS) + 1)
 
 

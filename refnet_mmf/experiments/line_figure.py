@@ -74,5 +74,5 @@ def draw_lines(
 def line_figure(
     panels: Mapping[str, Mapping[str, Line]], x_label: str, names: Sequence[str]
 ) -> bytes:
-    """Draw as :func:`draw_lines` does; return an SVG, the same bytes for the same numbers."""
+    """Draw as `draw_lines` does; return an SVG, the same bytes for the same numbers."""
     return svg_bytes(draw_lines(panels, x_label, names))

@@ -87,7 +87,7 @@ def check_class_files(config: DictConfig) -> None:
         config: MMF's configuration.
 
     Raises:
-        RefnetError: see :meth:`ClassFile.read`.
+        RefnetError: see `ClassFile.read`.
     """
     for name in dataset_names(config):
         if name in DATASETS:

@@ -116,7 +116,7 @@ def check_annotations(
 
     Args:
         file: the annotations: ``.jsonl``, or another of MMF's formats.
-        name: the data set, a key of :data:`FIELDS`.
+        name: the data set, a key of `FIELDS`.
         section: its block of ``dataset_config``.
         split: what the file is for.
         index: which of the split's annotation files it is.

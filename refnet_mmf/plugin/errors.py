@@ -28,7 +28,7 @@ def one_line(error: BaseException) -> str:
 def print_refnet_errors_in_one_line() -> None:
     """Let what the user can mend end the process in one line; twice is once.
 
-    That is a :class:`RefnetError`, Ctrl-C, and an option of ours that MMF does not find in its
+    That is a `RefnetError`, Ctrl-C, and an option of ours that MMF does not find in its
     configuration.
     """
     previous = sys.excepthook

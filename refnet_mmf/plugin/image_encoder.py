@@ -52,7 +52,7 @@ class TorchvisionImageEncoder(nn.Module):
     consist of ``features`` and a ``classifier`` (VGG, DenseNet, MobileNet, EfficientNet, ConvNeXt).
 
     Args:
-        params: the keys of :class:`ImageEncoderSettings`.
+        params: the keys of `ImageEncoderSettings`.
 
     Raises:
         RefnetError: an unknown key or network, a missing file, weights of another network.

@@ -19,7 +19,7 @@ class Interruption:
     Nothing changes where Python does not handle the signal in its usual way, or in a thread.
 
     Args:
-        can_wait: tells whether the run will look at :attr:`asked` soon; otherwise the first Ctrl-C
+        can_wait: tells whether the run will look at `asked` soon; otherwise the first Ctrl-C
             ends it at once, too.
     """
 

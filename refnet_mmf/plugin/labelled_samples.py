@@ -50,7 +50,7 @@ def read_ids(file: Path) -> list[str]:
 
 
 def write_ids(ids: Sequence[str], file: Path) -> None:
-    """Write ids to a file that :func:`read_ids` reads."""
+    """Write ids to a file that `read_ids` reads."""
     write_atomically("".join(f"{name}\n" for name in ids), file)
 
 

@@ -37,7 +37,7 @@ class RandomState:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> RandomState:
-        """Return the state that :meth:`as_mapping` gave."""
+        """Return the state that `as_mapping` gave."""
         return cls(**mapping)
 
     def as_mapping(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Key(NamedTuple):
 
 
 class TrainSamples(DatasetView):
-    """The samples of a training set, asked for by a :class:`Key`.
+    """The samples of a training set, asked for by a `Key`.
 
     In a worker process a sample's random augmentation depends on the run's seed, the epoch and the
     sample alone, so that a resumed run draws what one that was never stopped draws.
@@ -122,7 +122,7 @@ class TrainBatches(Sampler[list[Key]]):
 
     Attributes:
         drawn: the batches that were drawn and that nobody has asked for yet by
-            :meth:`TrainLoader.take_positions`.
+            `TrainLoader.take_positions`.
     """
 
     def __init__(

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command.
 
     Args:
-        args: The options that :func:`add_arguments` declares.
+        args: The options that `add_arguments` declares.
 
     Returns:
         0, or 1 when it stopped: the reason is on stderr, and nothing has changed.

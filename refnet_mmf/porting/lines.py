@@ -127,7 +127,7 @@ def port_checkout(checkout: Checkout) -> Ported:
     """Ports a checkout of MMF's main branch.
 
     Args:
-        checkout: What :func:`read_checkout` gave.
+        checkout: What `read_checkout` gave.
 
     Returns:
         The ported MMF.

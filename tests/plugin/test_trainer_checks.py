@@ -41,7 +41,7 @@ def test_what_can_be_had_passes():
     ("optimizer", "message"),
     [
         ({"type": "adamw"}, "optimizer.type: unknown optimizer 'adamw'; did you mean 'adam_w'?"),
-        ({}, "optimizer.type: unknown optimizer None"),
+        ({}, "optimizer.type: is missing"),
         ({"type": "adam_w", "params": {"lr": "fast"}}, "lr: expected a number, got 'fast'"),
         ({"type": "SGD", "params": {"lr": -1.0}}, "optimizer.params: SGD: .*learning rate: -1.0"),
         ({"type": "adam_w", "params": {"learn": 1.0}}, "adam_w: .*unexpected keyword.*'learn'"),

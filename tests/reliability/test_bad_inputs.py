@@ -34,7 +34,9 @@ def whole_data(request):
 def _contents(folder: Path) -> dict[Path, bytes]:
     """All files, but the log and the configuration of a run, which it writes first."""
     files = [f for f in sorted(folder.rglob("*")) if f.is_file()]
-    return {f: f.read_bytes() for f in files if not {"logs", "config.yaml"} & set(f.parts)}
+    return {
+        f: f.read_bytes() for f in files if not {"logs", "train.log", "config.yaml"} & set(f.parts)
+    }
 
 
 def test_there_are_at_least_sixty():

@@ -38,7 +38,7 @@ TOPICS: dict[str, tuple[str, str]] = {
 MOCKING_FIRST_CLAIM = 0.75
 """Share of the mocking memes that make the first claim of their topic."""
 GROUP = 3
-"""Memes in a group; the size of a split is a multiple of :data:`BLOCK`."""
+"""Memes in a group; the size of a split is a multiple of `BLOCK`."""
 BLOCK = 12
 """Memes that are shuffled together."""
 
@@ -244,7 +244,7 @@ class Meme:
         scene: what the picture shows.
         text: what is said of it.
         label: 1 if the two do not fit.
-        topic: a key of :data:`TOPICS`.
+        topic: a key of `TOPICS`.
         group: number of its group of three.
         confounder: which half of its group's mocking meme was exchanged to make it benign,
             ``image`` or ``text``; ``none`` for the mocking one itself.
@@ -292,7 +292,7 @@ def draw_group(rng: np.random.Generator, group: int) -> list[Meme]:
 
 
 def draw_split(seed: int, split: str, size: int) -> list[Meme]:
-    """Draw ``size`` memes, a multiple of :data:`BLOCK`, their groups shuffled within each block.
+    """Draw ``size`` memes, a multiple of `BLOCK`, their groups shuffled within each block.
 
     So each block holds both labels.
     """

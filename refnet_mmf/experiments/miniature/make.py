@@ -83,8 +83,8 @@ def make(name: str, size: str, folder: Path, seed: int) -> bool:
     Everything is written beside ``folder`` first and moved there when it is complete.
 
     Args:
-        name: a key of :data:`DATA_SETS`.
-        size: a key of :data:`SIZES`.
+        name: a key of `DATA_SETS`.
+        size: a key of `SIZES`.
         folder: the value for MMF's ``env.data_dir``.
         seed: same seed, same bytes (of the encoders: with the same versions of the libraries).
 

@@ -127,7 +127,7 @@ class Movie:
     Attributes:
         scene: what the poster shows.
         plot: its sentences, joined.
-        genres: all that it is of, in the order of :data:`FREQUENCY`.
+        genres: all that it is of, in the order of `FREQUENCY`.
         in_poster: those that the poster tells.
         in_plot: those that the plot tells.
     """

@@ -101,7 +101,7 @@ def region_features(
     """Yield the features [REGIONS, WIDTH] of each picture.
 
     Args:
-        file: the state dict that :func:`train_picture_encoder` saved.
+        file: the state dict that `train_picture_encoder` saved.
         pictures: their files.
         batch_size: pictures at a time.
     """

@@ -72,9 +72,9 @@ class Shape:
     """One coloured shape of a picture.
 
     Attributes:
-        kind: a key of :data:`OUTLINES`.
-        colour: a key of :data:`COLOURS`.
-        size: a key of :data:`RADII`.
+        kind: a key of `OUTLINES`.
+        colour: a key of `COLOURS`.
+        size: a key of `RADII`.
         x: its centre's distance from the left edge, as a fraction of the side.
         y: its centre's distance from the upper edge, as a fraction of the side.
     """
@@ -87,12 +87,12 @@ class Shape:
 
     @property
     def row(self) -> str:
-        """The key of :data:`ROWS` that the shape's centre lies in."""
+        """The key of `ROWS` that the shape's centre lies in."""
         return "top" if self.y < 0.5 else "bottom"
 
     @property
     def column(self) -> str:
-        """The key of :data:`COLUMNS` that the shape's centre lies in."""
+        """The key of `COLUMNS` that the shape's centre lies in."""
         return "left" if self.x < 0.5 else "right"
 
 
@@ -102,7 +102,7 @@ class Scene:
 
     Attributes:
         shapes: from back to front.
-        ground: one of :data:`GROUNDS`.
+        ground: one of `GROUNDS`.
         seed: fixes what carries no meaning: texture, clutter, noise, tint, tilt, exact radius.
     """
 
@@ -136,11 +136,11 @@ def random_scene(rng: np.random.Generator, shapes: tuple[Shape, ...]) -> Scene:
 
 
 ATTRIBUTES = (*OUTLINES, *COLOURS, *RADII, *ROWS, *COLUMNS)
-"""What :func:`attributes` tells of a scene, in its order."""
+"""What `attributes` tells of a scene, in its order."""
 
 
 def attributes(scene: Scene) -> npt.NDArray[np.float32]:
-    """Tell which of :data:`ATTRIBUTES` some shape of the scene has, as 0 or 1 [len(ATTRIBUTES)]."""
+    """Tell which of `ATTRIBUTES` some shape of the scene has, as 0 or 1 [len(ATTRIBUTES)]."""
     present = {
         name
         for shape in scene.shapes

@@ -75,8 +75,8 @@ class Statement:
     """What a picture shows, or a sentence says: the shape of some colour is so.
 
     Attributes:
-        colour: one of :data:`COLOURS`.
-        claim: one of :data:`CLAIMS`.
+        colour: one of `COLOURS`.
+        claim: one of `CLAIMS`.
     """
 
     colour: str
@@ -90,7 +90,7 @@ class Entailment:
     Attributes:
         scene: what the picture shows.
         sentence: what is said of it.
-        label: one of :data:`CLASSES`.
+        label: one of `CLASSES`.
         shown: the scene's statement.
         said: the sentence's statement, on the same topic.
         group: number of its group of three.
@@ -148,7 +148,7 @@ def draw_group(rng: np.random.Generator, group: int) -> list[Entailment]:
 
 
 def draw_split(seed: int, split: str, size: int) -> list[Entailment]:
-    """Draw ``size`` samples, a multiple of :data:`BLOCK`, the groups shuffled within each block."""
+    """Draw ``size`` samples, a multiple of `BLOCK`, the groups shuffled within each block."""
     rng = stream(seed, "entailment", split)
     samples: list[Entailment] = []
     for start in range(0, size, BLOCK):

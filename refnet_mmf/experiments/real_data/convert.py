@@ -34,7 +34,7 @@ class Request:
     """What to convert.
 
     Attributes:
-        data_set: one of those in :data:`NAMES`.
+        data_set: one of those in `NAMES`.
         raw: as it is published, a folder or an archive.
         data_dir: the value for MMF's ``env.data_dir``.
         pictures: where the pictures are, if not in ``raw``.

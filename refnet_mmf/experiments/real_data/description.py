@@ -112,7 +112,7 @@ class Part:
 
 
 def part_of(path: str) -> Part:
-    """Return the part that a path of a :class:`DataSet` lies in."""
+    """Return the part that a path of a `DataSet` lies in."""
     zoo, _, part = PurePosixPath(path).parts[:3]
     return Part(zoo, part)
 

@@ -35,7 +35,7 @@ class Record:
 
     Attributes:
         features: [regions, width].
-        lacking: those of :data:`BOX_FIELDS` that are not there.
+        lacking: those of `BOX_FIELDS` that are not there.
     """
 
     features: npt.NDArray[np.floating[Any]]

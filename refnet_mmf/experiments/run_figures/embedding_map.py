@@ -41,7 +41,7 @@ ONE_CLASS = (MEMES, ENTAILMENT)
 
 FUSED = "fused embedding"
 VIEWS = {FUSED: None, "one modality alone, fused": "fused", "before the fusion": "padded"}
-"""By view, the form of :func:`queries_of` that gives its points; None: the fused embeddings."""
+"""By view, the form of `queries_of` that gives its points; None: the fused embeddings."""
 
 MODALITIES = ("text", "image")
 NEIGHBOURS = 10
@@ -67,7 +67,7 @@ class Cloud:
         ids: [P] of the samples.
         points: [P, F].
         classes: [P], indices.
-        modalities: [P], indices of :data:`MODALITIES`; -1: both, fused.
+        modalities: [P], indices of `MODALITIES`; -1: both, fused.
     """
 
     ids: Array
@@ -193,7 +193,7 @@ def cloud(embeddings: EmbeddingSet, view: str) -> Cloud:
 
 
 def measures(found: Cloud) -> tuple[float, ...]:
-    """Return the numbers of :data:`MEASURES`; NaN where there are not groups enough."""
+    """Return the numbers of `MEASURES`; NaN where there are not groups enough."""
     both = found.classes * len(MODALITIES) + found.modalities
     one = found.modalities.min() < 0
     return (

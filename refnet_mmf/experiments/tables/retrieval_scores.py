@@ -77,7 +77,7 @@ def stored_scores(folder: Path) -> Mapping[str, float] | None:
 
 
 def scores_of(embeddings: EmbeddingSet) -> dict[str, float]:
-    """Return the scores of a split's embeddings, in 0..1 by :func:`score_name`.
+    """Return the scores of a split's embeddings, in 0..1 by `score_name`.
 
     Raises:
         ValueError: the split has no labels.

@@ -211,7 +211,7 @@ class UnimodalFusionModel(BaseModel):
 
 @registry.register_model("concat")
 class Concat(UnimodalFusionModel):
-    """Fusion by :class:`~refnet_mmf.ConcatFusion`."""
+    """Fusion by `refnet_mmf.ConcatFusion`."""
 
     name = "concat"
     settings_class = ConcatSettings
@@ -223,7 +223,7 @@ class Concat(UnimodalFusionModel):
 
 @registry.register_model("linear_sum")
 class LinearSumModel(UnimodalFusionModel):
-    """Fusion by :class:`~refnet_mmf.LinearSum`."""
+    """Fusion by `refnet_mmf.LinearSum`."""
 
     name = "linear_sum"
 
@@ -236,7 +236,7 @@ class LinearSumModel(UnimodalFusionModel):
 
 @registry.register_model("gmu")
 class GMU(UnimodalFusionModel):
-    """Fusion by a :class:`~refnet_mmf.GatedMultimodalUnit`."""
+    """Fusion by a `refnet_mmf.GatedMultimodalUnit`."""
 
     name = "gmu"
     settings_class = GMUSettings
