@@ -550,3 +550,22 @@ def test_the_folder_that_is_meant_is_named(tmp_path, capsys):
     (tmp_path / "datasets/mmimdb").mkdir(parents=True)
     assert cli.main(["data", "check", "mmimdb", str(tmp_path / "datasets")]) == 1
     assert capsys.readouterr().err.endswith(f"DIR is the folder above, {tmp_path}\n")
+
+
+def test_data_of_ones_own_may_have_other_rows_and_classes(movies):
+    from refnet_mmf.experiments.real_data.known import DATA_SETS
+
+    folder = movies / "datasets/mmimdb/defaults"
+    (folder / "extras/classes_mm_imdb.txt").write_text(
+        "drama\ncomedy\nsci-fi\nwar\nfilm-noir\nshort\n"
+    )
+    published = check(DATA_SETS["mmimdb"], movies)
+    assert {"train.jsonl", "classes_mm_imdb.txt"} <= set(wrong(published))
+    done = check(DATA_SETS["mmimdb"], movies, own=True)
+    assert str(done.origin) == "data of your own in this form"
+    assert not {"train.jsonl", "dev.jsonl", "classes_mm_imdb.txt"} & set(wrong(done)), wrong(done)
+    (folder / "annotations/train.jsonl").write_text("")
+    assert (
+        "0 rows, where any number of rows are expected"
+        in wrong(check(DATA_SETS["mmimdb"], movies, own=True))["train.jsonl"]
+    )

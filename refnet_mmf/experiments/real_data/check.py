@@ -38,7 +38,12 @@ class Check:
 
 
 def check(
-    data_set: DataSet, data_dir: Path, *, everything: bool = False, mark: bool = False
+    data_set: DataSet,
+    data_dir: Path,
+    *,
+    everything: bool = False,
+    mark: bool = False,
+    own: bool = False,
 ) -> Check:
     """Check a data set.
 
@@ -47,18 +52,19 @@ def check(
         data_dir: MMF's ``env.data_dir``.
         everything: read every row, picture and feature, in place of the first ones.
         mark: mark what is fit as complete for the MMF that is installed.
+        own: it is another data set in the same form.
 
     Raises:
         DataError: there is no such folder, or it holds the miniature set of another name.
     """
     if not data_dir.is_dir():
         raise DataError(f"{data_dir}: no such folder")
-    origin = origin_of(data_set, data_dir)
+    origin = Origin(own=True) if own else origin_of(data_set, data_dir)
     datasets = data_dir / "datasets"
     annotations, samples = check_annotations(
         data_set, datasets, origin, None if everything else FIRST
     )
-    width = WIDTH if origin.miniature is None else None
+    width = WIDTH if origin.published else None
     findings = [
         *annotations,
         *check_pictures(data_set, datasets, samples.values()),

@@ -26,13 +26,13 @@ def check_classes(
     Args:
         data_set: what should be there.
         datasets: ``<env.data_dir>/datasets``.
-        origin: where the files come from; a generated set has classes of its own.
+        origin: where the files come from; some have classes of their own.
         labels: those that were read, and how often.
     """
     if data_set.class_file is None:
         return [_check_labels(labels, data_set.classes, data_set)]
     file = datasets / data_set.class_file
-    own = origin.miniature is not None
+    own = not origin.published
     expected = "lower case" if own else f"{len(data_set.classes)}, lower case"
     if not file.is_file():
         return [Finding(ANNOTATIONS, file.name, "-", expected, MISSING)]

@@ -28,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--all", action="store_true", help="read every row, picture and feature, not the first"
     )
     parser.add_argument(
+        "--own",
+        action="store_true",
+        help="data of your own in this form: any number of rows, classes of its own",
+    )
+    parser.add_argument(
         "--mark",
         action="store_true",
         help="mark what is fit as complete, so that MMF downloads nothing in its place",
@@ -41,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
             raise DataError(unknown("NAME", "data set", args.name, DATA_SETS))
         data_set = DATA_SETS[args.name]
         _refuse_inner_folder(args.folder.resolve(), args.name)
-        done = check(data_set, args.folder, everything=args.all, mark=args.mark)
+        done = check(data_set, args.folder, everything=args.all, mark=args.mark, own=args.own)
     except (DataError, OSError) as error:
         print(f"refnet data check: {error}", file=sys.stderr)
         return 1

@@ -17,6 +17,9 @@ RECORD = "conversion.json"
 """Beside the annotations: what 'refnet data convert' left out."""
 
 
+ANY_NUMBER = range(1, 2**40)
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where the files of a data set come from.
@@ -24,12 +27,21 @@ class Origin:
     Attributes:
         miniature: the manifest of a generated set; None: a real one.
         left_out: for each split how many rows a conversion left out; None: not known.
+        own: another data set in the same form, with rows, classes and features of its own.
     """
 
     miniature: Mapping[str, Any] | None = None
     left_out: Mapping[str, int] | None = None
+    own: bool = False
+
+    @property
+    def published(self) -> bool:
+        """Whether it should be what has been published under the name."""
+        return self.miniature is None and not self.own
 
     def __str__(self) -> str:
+        if self.own:
+            return "data of your own in this form"
         if self.miniature is not None:
             told = ", ".join(f"{key} {self.miniature.get(key)}" for key in ("size", "seed"))
             return f"MINIATURE, generated ({told}), not the real data set"
@@ -37,6 +49,8 @@ class Origin:
 
     def rows(self, data_set: DataSet, file: AnnotationFile) -> tuple[range, ...]:
         """Return the numbers of rows that a file may have."""
+        if self.own:
+            return (ANY_NUMBER,)
         if self.miniature is not None:
             count = self.miniature["counts"][file.split]
             return (range(count, count + 1),)
@@ -90,6 +104,8 @@ def write_record(
 
 def describe(allowed: tuple[range, ...]) -> str:
     """Word the numbers of rows that a file may have."""
+    if ANY_NUMBER in allowed:
+        return "any number of rows"
     told = [
         f"{numbers[-1]:,}" + (f" (up to {len(numbers) - 1} fewer)" if len(numbers) > 1 else "")
         for numbers in allowed
