@@ -68,7 +68,7 @@ docs: $(VENV)/.docs-installed ## build the documentation into build/site, its li
 	$(BIN)/mkdocs build --strict
 
 notebook: $(VENV)/.docs-installed ## run the tutorial in plain PyTorch as a notebook
-	$(BIN)/jupytext --to ipynb --execute docs/tutorials/plain-pytorch.md
+	PYTHONWARNINGS=ignore $(BIN)/jupytext --to ipynb --set-kernel python3 --execute docs/tutorials/plain-pytorch.md
 
 dist: setup ## build wheel and sdist
 	$(BIN)/python -m pip install $(PINS) build

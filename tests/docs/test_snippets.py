@@ -4,6 +4,7 @@ A tutorial's blocks of bash run one after the other, in one shell and a new fold
 ``expect-error`` has to fail. Blocks of text (a cluster, hours of training) are not run.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -60,6 +61,16 @@ def test_a_tutorial_runs_as_it_stands(page, tmp_path):
         else:
             script.append(snippet.code)
     _run(["bash", "-c", "\n".join(script)], tmp_path, timeout=850)
+
+
+def test_the_notebook_is_the_tutorial_and_has_been_run():
+    tutorial = DOCS / "tutorials/plain-pytorch.md"
+    notebook = json.loads(tutorial.with_suffix(".ipynb").read_text("utf-8"))
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    code = ["".join(cell["source"]).strip() for cell in cells]
+    assert code == [snippet.code.strip() for snippet in snippets(tutorial, "python")]
+    assert all(cell["execution_count"] for cell in cells)
+    assert "accuracy" in str([cell["outputs"] for cell in cells])
 
 
 def test_every_tutorial_has_something_to_type():
