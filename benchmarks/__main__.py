@@ -65,7 +65,7 @@ def steps_part(quick: bool, device: str) -> str:
 
 def imports_part(quick: bool, device: str) -> str:
     """Measure what the plugin adds to MMF's import."""
-    return imports.imports_table(imports.import_times(2 if quick else 9))
+    return imports.imports_table(imports.import_times(2 if quick else 15))
 
 
 def growth_part(quick: bool, device: str) -> str:

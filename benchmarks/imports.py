@@ -1,54 +1,57 @@
-"""Seconds that it takes to import MMF, with the plugin and without, and the core alone."""
+"""Seconds that it takes to import torch and MMF, and refnet_mmf after each of them."""
 
 from __future__ import annotations
 
 import random
 import subprocess
 import sys
-import time
-from collections.abc import Mapping
 
-from benchmarks.interleaved import Ratio, ratio
+import numpy as np
 
-MMF = "from mmf.utils.env import setup_imports; setup_imports()"
-COMMANDS = {
+from benchmarks.interleaved import ratio
+
+BEFORE = {
     "torch": "import torch",
-    "torch, refnet_mmf": "import torch, refnet_mmf",
-    "MMF": MMF,
-    "MMF, refnet_mmf": f"{MMF}; import refnet_mmf; refnet_mmf.register()",
+    "MMF": "from mmf.utils.env import setup_imports; setup_imports()",
 }
+PROGRAM = """
+import time
+begin = time.perf_counter()
+{before}
+between = time.perf_counter()
+import refnet_mmf
+{register}
+print(between - begin, time.perf_counter() - between)
+"""
 
 
-def import_times(rounds: int, seed: int = 0) -> dict[str, list[float]]:
-    """Time each import in a new process, once a round, in an order drawn anew each round.
+def import_times(rounds: int, seed: int = 0) -> dict[str, list[tuple[float, float]]]:
+    """Time the imports in a new process, once a round, in an order drawn anew each round.
 
     Returns:
-        Seconds of each, one entry a round.
+        Of each that comes before, its seconds and those of refnet_mmf after it, a pair a round.
     """
     order = random.Random(seed)
-    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in BEFORE}
     for _ in range(rounds):
-        for name in order.sample(list(COMMANDS), len(COMMANDS)):
-            begin = time.perf_counter()
-            subprocess.run([sys.executable, "-c", COMMANDS[name]], check=True, capture_output=True)
-            times[name].append(time.perf_counter() - begin)
+        for name in order.sample(list(BEFORE), len(BEFORE)):
+            register = "refnet_mmf.register()" if name == "MMF" else ""
+            program = PROGRAM.format(before=BEFORE[name], register=register)
+            done = subprocess.run(
+                [sys.executable, "-c", program], check=True, capture_output=True, text=True
+            )
+            first, second = map(float, done.stdout.split()[-2:])
+            times[name].append((first, second))
     return times
 
 
-def added(times: Mapping[str, list[float]], with_ours: str, without: str) -> Ratio:
-    """Return the seconds that ours adds: median of the rounds' differences, and its interval."""
-    differences = [a - b for a, b in zip(times[with_ours], times[without], strict=True)]
-    return ratio(differences, [1.0] * len(differences))
-
-
-def imports_table(times: Mapping[str, list[float]]) -> str:
-    """Return the times as a Markdown table."""
-    lines = ["| import | seconds | added by refnet_mmf |", "|---|---|---|"]
-    for name, values in times.items():
-        base = name.removesuffix(", refnet_mmf")
-        more = "-"
-        if base != name:
-            found = added(times, name, base)
-            more = f"{found.median:.2f} ({found.low:.2f} to {found.high:.2f})"
-        lines.append(f"| {name} | {sorted(values)[len(values) // 2]:.2f} | {more} |")
+def imports_table(times: dict[str, list[tuple[float, float]]]) -> str:
+    """Return the times as a Markdown table, each with the interval of its median."""
+    lines = ["| after | its own seconds | seconds of refnet_mmf |", "|---|---|---|"]
+    for name, pairs in times.items():
+        cells = []
+        for values in np.asarray(pairs).T:
+            found = ratio(list(values), [1.0] * len(values))
+            cells.append(f"{found.median:.2f} ({found.low:.2f}-{found.high:.2f})")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
