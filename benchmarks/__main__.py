@@ -15,6 +15,7 @@ import torch
 from tqdm import tqdm
 
 from benchmarks import growth, imports, losses, steps
+from benchmarks.markdown import markdown_table
 
 PACKAGES = ("torch", "pytorch-metric-learning", "mmf", "refnet_mmf")
 
@@ -37,13 +38,13 @@ def losses_table(rows: Sequence[losses.Row]) -> str:
     held = list(dict.fromkeys(name for row in rows for name in row.mebibytes))
     head = ["loss", "B", "D", "type", "ours, ms", *(f"{name}, times ours" for name in others)]
     head += [f"{'ours' if name == losses.OURS else name}, MiB" for name in held]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines = []
     for row in rows:
         cells = [row.loss, row.batch, row.width, row.dtype, f"{row.milliseconds:.2f}"]
         cells += [row.ratios.get(name, "-") for name in others]
         cells += [f"{row.mebibytes[n]:.1f}" if n in row.mebibytes else "-" for n in held]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown_table(head, lines)
 
 
 def steps_part(quick: bool, device: str) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
 from benchmarks.interleaved import interleaved_times
+from benchmarks.markdown import markdown_table
 from refnet_mmf import MultiSimilarityLoss, Refiner, multi_similarity_loss, pool_tokens
 
 WIDTH = 512
@@ -101,11 +102,11 @@ def _rank(rank: int, ranks: int, port: int, results: Tensor) -> None:
 
 def growth_table(points: list[Point]) -> str:
     """Return the points as a Markdown table, each beside its factor over the one before."""
-    lines = ["| what grows | size | ms | times the one before |", "|---|---|---|---|"]
+    rows = []
     before: Point | None = None
     for point in points:
         known = before is not None and before.series == point.series
         factor = f"{point.milliseconds / before.milliseconds:.1f}" if known and before else "-"
-        lines.append(f"| {point.series} | {point.size} | {point.milliseconds:.2f} | {factor} |")
+        rows.append((point.series, point.size, f"{point.milliseconds:.2f}", factor))
         before = point
-    return "\n".join(lines)
+    return markdown_table(("what grows", "size", "ms", "times the one before"), rows)

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 
 from benchmarks.interleaved import ratio
+from benchmarks.markdown import markdown_table
 
 BEFORE = {
     "torch": "import torch",
@@ -47,11 +48,11 @@ def import_times(rounds: int, seed: int = 0) -> dict[str, list[tuple[float, floa
 
 def imports_table(times: dict[str, list[tuple[float, float]]]) -> str:
     """Return the times as a Markdown table, each with the interval of its median."""
-    lines = ["| after | its own seconds | seconds of refnet_mmf |", "|---|---|---|"]
+    rows = []
     for name, pairs in times.items():
         cells = []
         for values in np.asarray(pairs).T:
             found = ratio(list(values), [1.0] * len(values))
             cells.append(f"{found.median:.2f} ({found.low:.2f}-{found.high:.2f})")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append((name, *cells))
+    return markdown_table(("after", "its own seconds", "seconds of refnet_mmf"), rows)

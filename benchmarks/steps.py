@@ -19,6 +19,7 @@ from unittest.mock import patch
 import torch
 
 from benchmarks.interleaved import Ratio, interleaved_times, ratio
+from benchmarks.markdown import markdown_table
 
 PROJECTS = Path(__file__).resolve().parents[1] / "projects/hateful_memes/configs"
 VARIANTS = {"baseline": "baseline_mini", "ReFNet": "refnet_mini", "ReFNetMS": "refnetms_mini"}
@@ -125,13 +126,16 @@ def steps_table(rows: list[StepRow]) -> str:
     names = [name for name in VARIANTS if name != "baseline"]
     head = ["model", "baseline, ms", *(f"{name}, times" for name in names)]
     head += [f"{name} at inference, times" for name in names]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for row in rows:
-        cells = [row.model, f"{row.milliseconds:.1f}"]
-        cells += [_three_digits(row.training[name]) for name in names]
-        cells += [_three_digits(row.inference[name]) for name in names]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    cells = [
+        [
+            row.model,
+            f"{row.milliseconds:.1f}",
+            *(_three_digits(row.training[name]) for name in names),
+            *(_three_digits(row.inference[name]) for name in names),
+        ]
+        for row in rows
+    ]
+    return markdown_table(head, cells)
 
 
 def _three_digits(value: Ratio) -> str:

@@ -51,6 +51,11 @@ def mutations(draw, content):
     return bytes(content)
 
 
+def write_mutated(data, whole, file):
+    file.write_bytes(data.draw(mutations(whole)))
+    return file
+
+
 def refused_in_one_line(read, file, error_kinds):
     try:
         read()
@@ -68,8 +73,7 @@ def whole_embeddings(tmp_path):
 @MANY
 @given(data=st.data())
 def test_embeddings(data, whole_embeddings, tmp_path):
-    file = tmp_path / "mutated.npz"
-    file.write_bytes(data.draw(mutations(whole_embeddings)))
+    file = write_mutated(data, whole_embeddings, tmp_path / "mutated.npz")
     refused_in_one_line(lambda: read_embeddings(file), file, EmbeddingError)
 
 
@@ -84,8 +88,7 @@ def whole_checkpoint(tmp_path):
 @MANY
 @given(data=st.data())
 def test_a_checkpoint(data, whole_checkpoint, tmp_path):
-    file = tmp_path / "mutated.ckpt"
-    file.write_bytes(data.draw(mutations(whole_checkpoint)))
+    file = write_mutated(data, whole_checkpoint, tmp_path / "mutated.ckpt")
     refused_in_one_line(lambda: read_checkpoint(file), file, RefnetError)
 
 
@@ -96,16 +99,14 @@ ROWS = "".join(json.dumps({"id": k, "text": f"text {k}", "label": k % 2}) + "\n"
 @MANY
 @given(data=st.data())
 def test_a_result_of_a_run(data, tmp_path):
-    file = tmp_path / "result.json"
-    file.write_bytes(data.draw(mutations(RESULT.encode())))
+    file = write_mutated(data, RESULT.encode(), tmp_path / "result.json")
     refused_in_one_line(lambda: read_json(file), file, RunFolderError)
 
 
 @MANY
 @given(data=st.data())
 def test_rows_of_a_raw_data_set(data, tmp_path):
-    file = tmp_path / "rows.jsonl"
-    file.write_bytes(data.draw(mutations(ROWS.encode())))
+    file = write_mutated(data, ROWS.encode(), tmp_path / "rows.jsonl")
     refused_in_one_line(lambda: list(read_rows(file, str(file))), file, DataError)
     refused_in_one_line(lambda: read_object(file, str(file)), file, DataError)
 
@@ -121,8 +122,7 @@ def test_rows_of_mmf(data, tmp_path):
     rows = "".join(
         json.dumps({**row, "img": "a.png"}) + "\n" for row in map(json.loads, ROWS.split("\n")[:-1])
     )
-    file = tmp_path / "train.jsonl"
-    file.write_bytes(data.draw(mutations(rows.encode())))
+    file = write_mutated(data, rows.encode(), tmp_path / "train.jsonl")
     refused_in_one_line(
         lambda: check_annotations(file, "hateful_memes", section, "train"), file, RefnetError
     )
@@ -131,16 +131,14 @@ def test_rows_of_mmf(data, tmp_path):
 @MANY
 @given(data=st.data())
 def test_classes(data, tmp_path):
-    file = tmp_path / "classes.txt"
-    file.write_bytes(data.draw(mutations(b"comedy\ndrama\nsci-fi\n")))
+    file = write_mutated(data, b"comedy\ndrama\nsci-fi\n", tmp_path / "classes.txt")
     refused_in_one_line(ClassFile(file, str.lower).read, file, RefnetError)
 
 
 @MANY
 @given(data=st.data())
 def test_ids(data, tmp_path):
-    file = tmp_path / "ids.txt"
-    file.write_bytes(data.draw(mutations(b"1\n2\n3\n")))
+    file = write_mutated(data, b"1\n2\n3\n", tmp_path / "ids.txt")
     refused_in_one_line(lambda: read_ids(file), file, RefnetError)
 
 
