@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import signal
 import sys
 from types import TracebackType
 
@@ -50,6 +52,13 @@ def print_refnet_errors_in_one_line() -> None:
 
     hook.prints_refnet_errors = True  # type: ignore[attr-defined]
     sys.excepthook = hook
+    atexit.register(_let_ctrl_c_end_silently)
+
+
+def _let_ctrl_c_end_silently() -> None:
+    """Have Ctrl-C print nothing while Python itself ends, where no hook is asked any more."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _unknown_option(error: BaseException) -> str | None:
