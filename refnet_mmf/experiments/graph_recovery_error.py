@@ -26,6 +26,7 @@ from refnet_mmf.experiments.spread import mean_and_spread
 WHITENED = "whitened, any d"
 FEATURES = (*(f"d = {width} m" for width in WIDTHS), WHITENED)
 TITLES = {"Gaussian": "Gaussian weights", "leading": "leading singular vectors of A F"}
+FIGURE_FILE = "figure_8.csv"
 COLUMNS = ("m", "weights", "features", "k", "relative_error_mean", "relative_error_std", "draws")
 
 PROGRESS = "{desc}: {percentage:3.0f}% |{bar}| {elapsed} so far, {remaining} left"

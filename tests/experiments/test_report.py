@@ -14,7 +14,10 @@ from refnet_mmf.experiments.grid.options import data_folder
 from refnet_mmf.experiments.grid.statistics import compare
 from refnet_mmf.experiments.report.claims import CLAIMS, verdict
 from refnet_mmf.experiments.report.collect import Place, finished_runs
+from refnet_mmf.experiments.tables import training_time
+from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.paper_tables import TABLES
+from refnet_mmf.experiments.tables.training_time import rounds_of, timed_cells
 
 GAIN = {"baseline": 0.0, "refnet": 0.02, "refnetms": 0.03}
 
@@ -45,13 +48,14 @@ def hash_of(folder: Path) -> int:
 
 
 def test_the_claims_name_rows_and_columns_that_there_are():
-    tables = {name: make() for name, make in TABLES.items()}
     for claim in CLAIMS:
-        table = tables[claim.table]
-        assert set(claim.columns) <= {column.title for column in table.columns}, claim.text
+        table = next(part for part in parts_of(claim.table) if part.part == claim.part)
+        columns = {column.title: column for column in table.columns}
         for titles in claim.pairs:
-            for title in titles:
-                assert table.row(title)
+            for row in map(table.row, titles):
+                for title in claim.columns:
+                    for one in (title,) if isinstance(title, str) else title:
+                        assert columns[one].key in row.cells, (claim.text, one)
 
 
 @pytest.mark.parametrize(
@@ -95,12 +99,86 @@ def test_the_page_holds_claims_tables_figures_and_commands(results, capsys):
     assert not re.search(r"<script|(src|href)=.https?:", page)
 
 
+def test_what_was_measured_of_runs_is_shown_and_runs_without_are_left_out(results, capsys):
+    for name in ("7", "probes"):
+        (part, *_) = parts_of(name)
+        found = finished_runs(part.cells, Place(results, "mini", None)).results
+        assert found
+        for job in found:
+            if job.seed < 7:
+                scores = {
+                    column.metric: 0.1 * job.seed
+                    for other in SCORE_TABLES
+                    if MEASURES.get(other) is MEASURES[name]
+                    for one in parts_of(other)
+                    for column in one.columns
+                }
+                content = {"checkpoint": "best.ckpt", "scores": scores}
+                run_folder.write_json(content, job.run.folder / MEASURES[name].file_name)
+    assert main(["report", "--out", str(results)]) == 0
+    page = (results / "report_mini.html").read_text()
+    assert f"Table 7: {SCORE_TABLES['7']}" in page and "Table 1 (query padded)." in page
+    assert f"Table probes: {SCORE_TABLES['probes']}" in page
+    kept = next(li for li in capsys.readouterr().out.splitlines() if "keeps more of each" in li)
+    assert "in part run" in kept and "0 of 6 above 0, 0 below" in kept and "4 pairs" in kept
+
+
+def test_training_times_are_judged_by_the_papers_range(results, capsys):
+    place = Place(results, "mini", None)
+    jobs = place.jobs(timed_cells(), [(0, 0), (0, 1), (0, 2)])
+    for one in rounds_of(jobs):
+        seed = next(iter(one.jobs.values())).seed
+        for job in one.jobs.values():
+            job.run.folder.mkdir(parents=True)
+            run_folder.start(job.run)
+        if seed == 2:
+            continue
+        of_refnet = 1.04 + 0.002 * seed if one.model == "mmbt" else 1.08 + 0.002 * seed
+        seconds = {"baseline": 0.1, "refnet": 0.1 * of_refnet, "refnetms": 0.106 + 0.001 * seed}
+        content = {
+            **training_time.identity(one),
+            **{"machine": "a machine", "load": 0.5},
+            "seconds": {variant: [value] * 3 for variant, value in seconds.items()},
+        }
+        run_folder.write_json(content, one.path)
+    assert main(["report", "--out", str(results)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    refnet = next(li for li in lines if li.startswith("ReFNet takes 3 to 5 % more"))
+    assert "seen here in part" in refnet and "MMBT 1.041 (1.0" in refnet
+    assert "less here" in next(li for li in lines if li.startswith("ReFNetMS takes 30 to 35 %"))
+    page = (results / "report_mini.html").read_text()
+    assert "Table a7: training time" in page and "Measured on a machine" in page
+
+
+def test_the_graph_is_judged_by_the_numbers_of_figure_8(results, capsys):
+    figures = str(results / "figures")
+    assert main(["figure", "8", "--out", figures, "--modalities", "8", "--seeds", "2"]) == 0
+    assert main(["report", "--out", str(results)]) == 0
+    line = next(li for li in capsys.readouterr().out.splitlines() if "exactly at k = m" in li)
+    assert "  seen here  " in line and "largest relative error" in line
+    numbers = results / "figures" / "figure_8.csv"
+    spoilt = re.sub(r"^(8,Gaussian,d = 2 m,8,)[^,]*", r"\g<1>0.25", numbers.read_text(), flags=re.M)
+    numbers.write_text(spoilt)
+    assert main(["report", "--out", str(results)]) == 0
+    line = next(li for li in capsys.readouterr().out.splitlines() if "exactly at k = m" in li)
+    assert "not seen here" in line and "0.2" in line
+
+
 def test_a_run_of_another_version_is_left_out_and_named(results, capsys):
     broken = next(results.glob("runs/mini/mmimdb-gmu-refnet/data-0/seed-0/run.json"))
     broken.write_text(broken.read_text().replace('"torch": "', '"torch": "0.'))
     assert main(["report", "--out", str(results)]) == 0
     page = (results / "report_mini.html").read_text()
     assert "Left out: " in page and "holds a run with another version" in page
+
+
+def test_a_run_that_lacks_a_score_is_named_in_one_line(results, capsys):
+    broken = next(results.glob("runs/mini/mmimdb-gmu-refnet/data-0/seed-0/result.json"))
+    broken.write_text(broken.read_text().replace("refnet_micro_f1", "f1"))
+    assert main(["report", "--out", str(results)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"refnet report: {broken.parent}: no value test/mmimdb/refnet_mi")
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(

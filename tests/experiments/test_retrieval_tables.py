@@ -16,13 +16,10 @@ from refnet_mmf.plugin.embedding_set import EmbeddingSet
 pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
 
 from refnet_mmf.experiments.grid.runner import run_all
-from refnet_mmf.experiments.tables.retrieval_scores import (
-    STORED,
-    score_name,
-    scores_of,
-    stored_scores,
-    with_retrieval,
-)
+from refnet_mmf.experiments.probes import feature_probe
+from refnet_mmf.experiments.tables.embedding_measures import known, measured, stored_scores
+from refnet_mmf.experiments.tables.probe_scores import PROBES, probe_scores
+from refnet_mmf.experiments.tables.retrieval_scores import RETRIEVAL, retrieval_scores, score_name
 from refnet_mmf.experiments.tables.score_table import Row, ScoreTable, comparison_rows, score_rows
 
 SHORT = (
@@ -67,7 +64,7 @@ def test_scores_are_those_of_refnet_retrieve():
         queries={name: random.normal(size=(40, 6)) for name in modalities},
         labels=random.integers(0, 2, (40, 3)),
     )
-    scores = scores_of(embeddings)
+    scores = retrieval_scores({"test": embeddings})
     assert len(scores) == 2 * 2 * 2 * len(KS)
     for modality in modalities:
         for form in ("fused", "padded"):
@@ -77,7 +74,7 @@ def test_scores_are_those_of_refnet_retrieve():
                 for k in KS:
                     assert scores[score_name(modality, form, match, k)] == found.hits[k]
     with pytest.raises(ValueError, match="no labels"):
-        scores_of(EmbeddingSet(embeddings.ids, embeddings.fused, {}, {}))
+        retrieval_scores({"test": EmbeddingSet(embeddings.ids, embeddings.fused, {}, {})})
 
 
 @pytest.fixture(scope="module")
@@ -98,60 +95,88 @@ class TestFinishedRuns:
     def test_the_best_checkpoint_is_measured_once_on_the_test_split(self, trained, tmp_path):
         from refnet_mmf.experiments.embedding_file import read_embeddings
 
-        measured = with_retrieval(trained)
-        assert not measured.failures
-        for job, result in measured.results.items():
+        assert not known(trained, RETRIEVAL).results
+        scored = measured(trained, RETRIEVAL)
+        assert not scored.failures
+        assert known(trained, RETRIEVAL) == scored
+        for job, result in scored.results.items():
             out = tmp_path / f"{job.cell.name}.npz"
             assert main(["embed", str(job.run.folder), "--split", "test", "--out", str(out)]) == 0
-            for name, score in scores_of(read_embeddings(out).embeddings).items():
+            for name, score in retrieval_scores({"test": read_embeddings(out).embeddings}).items():
                 assert result.value("test", "mmimdb", name) == pytest.approx(score, abs=1e-9)
             assert result.value("test", "mmimdb", "refnet_micro_f1") == trained.results[job].value(
                 "test", "mmimdb", "refnet_micro_f1"
             )
-        written = {job: (job.run.folder / STORED).stat().st_mtime_ns for job in measured.results}
-        assert with_retrieval(trained).results == measured.results
-        assert written == {
-            job: (job.run.folder / STORED).stat().st_mtime_ns for job in measured.results
+        written = {
+            job: (job.run.folder / RETRIEVAL.file_name).stat().st_mtime_ns for job in scored.results
         }
+        assert measured(trained, RETRIEVAL).results == scored.results
+        assert written == {
+            job: (job.run.folder / RETRIEVAL.file_name).stat().st_mtime_ns for job in scored.results
+        }
+
+    def test_probes_are_fitted_on_the_training_split_and_judged_on_the_test_split(
+        self, trained, tmp_path
+    ):
+        from refnet_mmf.experiments.embedding_file import read_embeddings
+
+        scored = measured(trained, PROBES)
+        assert not scored.failures
+        for job, result in scored.results.items():
+            sets = {}
+            for split in ("train", "test"):
+                out = tmp_path / f"{job.cell.name}-{split}.npz"
+                words = ["embed", str(job.run.folder), "--split", split, "--out", str(out)]
+                assert main(words) == 0
+                sets[split] = read_embeddings(out).embeddings
+            expected = probe_scores(sets)
+            assert set(expected) == {"probe_text_r2", "probe_image_r2", "probe_labels"}
+            for name, score in expected.items():
+                assert result.value("test", "mmimdb", name) == pytest.approx(score, abs=1e-6)
+            assert expected["probe_text_r2"] == pytest.approx(
+                feature_probe(
+                    *((each.fused, each.features["text"]) for each in sets.values()),
+                )[0]
+            )
 
     def test_a_table_is_made_of_them(self, trained):
         part = retrieval_tables("1")[0]
-        measured = with_retrieval(trained)
+        scored = measured(trained, RETRIEVAL)
         baseline, refnet = trained.results
         rows = [
             Row("GMU", {"mmimdb": baseline.cell}, "", part.row("GMU").paper),
             Row("ReFNet-GMU", {"mmimdb": refnet.cell}, "GMU", part.row("ReFNet-GMU").paper),
         ]
         table = ScoreTable("1", part.title, part.columns, rows, part=part.part)
-        shown = score_rows(table, measured.results)
+        shown = score_rows(table, scored.results)
         assert shown.caption.startswith("Table 1 (query fused). retrieval on MM-IMDB by the image")
         scores = [
-            100 * measured.results[job].value("test", "mmimdb", "image_fused_exact_top1")
+            100 * scored.results[job].value("test", "mmimdb", "image_fused_exact_top1")
             for job in (baseline, refnet)
         ]
         assert [row[1] for row in shown.rows] == [f"{score:.2f}" for score in scores]
         assert [row[2] for row in shown.rows] == ["27.44", "42.67"]
-        compared = comparison_rows(table, measured.results)
+        compared = comparison_rows(table, scored.results)
         assert compared.rows[0][3] == f"{scores[1] - scores[0]:+.2f}"
         assert compared.rows[0][-1] == "+15.23"
 
     def test_what_is_cut_off_is_never_read_and_another_checkpoint_is_measured_anew(
         self, trained, tmp_path
     ):
-        job, _ = with_retrieval(trained).results
+        job, _ = measured(trained, RETRIEVAL).results
         folder = tmp_path / "copy"
         shutil.copytree(job.run.folder, folder)
-        assert stored_scores(folder)
-        whole = (folder / STORED).read_text()
+        assert stored_scores(folder, RETRIEVAL)
+        whole = (folder / RETRIEVAL.file_name).read_text()
         with (folder / "best.ckpt").open("ab") as file:
             file.write(b"0")
-        assert stored_scores(folder) is None
+        assert stored_scores(folder, RETRIEVAL) is None
         (folder / "best.ckpt").unlink()
-        assert stored_scores(folder)
+        assert stored_scores(folder, RETRIEVAL)
         for content in (whole[:60], '{"scores": {}}'):
-            (folder / STORED).write_text(content)
-            with pytest.raises(ValueError, match=STORED):
-                stored_scores(folder)
+            (folder / RETRIEVAL.file_name).write_text(content)
+            with pytest.raises(ValueError, match=RETRIEVAL.file_name):
+                stored_scores(folder, RETRIEVAL)
 
     def test_a_run_without_a_checkpoint_is_a_failure_and_the_rest_goes_on(self, trained, tmp_path):
         from dataclasses import replace
@@ -161,11 +186,11 @@ class TestFinishedRuns:
         first, second = trained.results
         lost = replace(first, run=replace(first.run, folder=tmp_path))
         outcome = Outcome({lost: trained.results[first], second: trained.results[second]})
-        measured = with_retrieval(outcome)
-        assert list(measured.results) == [second]
-        assert measured.failures[lost].startswith("retrieval: ")
-        assert "\n" not in measured.failures[lost]
-        assert not (tmp_path / STORED).exists()
+        scored = measured(outcome, RETRIEVAL)
+        assert list(scored.results) == [second]
+        assert scored.failures[lost].startswith("retrieval: ")
+        assert "\n" not in scored.failures[lost]
+        assert not (tmp_path / RETRIEVAL.file_name).exists()
 
 
 @pytest.mark.parametrize(

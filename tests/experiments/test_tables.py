@@ -15,17 +15,19 @@ from refnet_mmf.cli import main
 from refnet_mmf.experiments.grid.cell import jobs_of
 from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.tables.known_tables import SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.paper_tables import TABLES
-from refnet_mmf.experiments.tables.score_table import comparison_rows, score_rows
+from refnet_mmf.experiments.tables.score_table import compare_gains, comparison_rows, score_rows
 from refnet_mmf.experiments.tables.table_files import as_csv, as_latex, as_markdown, write_tables
 
 SEEDS = (0, 1, 2)
+PARTS = [part for name in SCORE_TABLES for part in parts_of(name)]
+every_part = pytest.mark.parametrize("table", PARTS, ids=[part.heading for part in PARTS])
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_every_cell_has_its_yaml_at_both_scales(name):
-    table = TABLES[name]()
-    assert table.name == name
+@every_part
+def test_every_cell_has_its_yaml_at_both_scales(table):
+    assert table.name in SCORE_TABLES
     for cell in table.cells:
         for scale in ("mini", "paper"):
             assert cell.config(scale).is_file(), cell.config(scale)
@@ -34,7 +36,10 @@ def test_every_cell_has_its_yaml_at_both_scales(name):
     for row in table.rows:
         assert row.baseline in (*titles, "")
         assert set(row.paper) <= {column.title for column in table.columns}
-        assert {column.key for column in table.columns} == set(row.cells)
+        assert {column.key for column in table.columns} >= set(row.cells)
+        assert not row.baseline or set(row.cells) == set(table.row(row.baseline).cells)
+    keys = {column.key for column in table.columns}
+    assert keys == {key for row in table.rows for key in row.cells}
 
 
 def _results(table):
@@ -63,14 +68,16 @@ def _values(results, cell, column):
     return np.array([chosen[place] for place in sorted(chosen)])
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_a_table_holds_mean_std_and_paired_test_of_its_runs(name):
-    table = TABLES[name]()
+@every_part
+def test_a_table_holds_mean_std_and_paired_test_of_its_runs(table):
     results = _results(table)
     shown = score_rows(table, results)
     for row, cells in zip(table.rows, shown.rows, strict=True):
         assert cells[0] == row.title
         for place, column in enumerate(table.columns):
+            if column.key not in row.cells:
+                assert cells[1 + 2 * place] == cells[2 + 2 * place] == "-"
+                continue
             values = _values(results, row.cells[column.key], column)
             assert len(values) == 6
             assert cells[1 + 2 * place] == f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
@@ -87,6 +94,28 @@ def test_a_table_holds_mean_std_and_paired_test_of_its_runs(name):
         assert effect == f"{(own - theirs).mean() / (own - theirs).std(ddof=1):+.2f}"
         assert p in (f"{stats.ttest_rel(own, theirs).pvalue:.3f}", "< 0.001")
         assert pairs == "6"
+
+
+def test_the_difference_of_two_gains_is_paired_over_seeds():
+    table = TABLES["6"]()
+    results = _results(table)
+    few, many = (c for c in table.columns if c.title in ("5 % macro F1 test", "20 % macro F1 test"))
+    own, baseline = table.row("ReFNet-MMBT"), table.row("MMBT")
+    compared = compare_gains(own, baseline, (few, many), results)
+    of_few, of_many = (
+        _values(results, own.cells[c.key], c) - _values(results, baseline.cells[c.key], c)
+        for c in (few, many)
+    )
+    assert compared.difference == pytest.approx((of_few - of_many).mean())
+    assert compared.p == pytest.approx(stats.ttest_rel(of_few, of_many).pvalue)
+    assert compared.count == 6
+    last = list(results)[-1]
+    without = {
+        job: result
+        for job, result in results.items()
+        if (job.cell, job.seed) != (baseline.cells["5 %"], last.seed)
+    }
+    assert compare_gains(own, baseline, (few, many), without).count == 4
 
 
 def test_runs_that_are_missing_are_dashes():

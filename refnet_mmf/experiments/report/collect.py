@@ -1,15 +1,26 @@
-"""Finds what there is below a folder of results: finished runs, figures."""
+"""Finds what there is below a folder of results: finished runs, measured times, figures."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from refnet_mmf.experiments.grid.cell import Cell, Scale, jobs_of
+from refnet_mmf.experiments.grid.cell import Cell, Job, Scale, jobs_of
 from refnet_mmf.experiments.grid.options import data_folder
 from refnet_mmf.experiments.grid.runner import Outcome, finished
+from refnet_mmf.experiments.tables.training_time import (
+    MODELS,
+    Round,
+    Times,
+    known_times,
+    rounds_of,
+    timed_cells,
+)
+
+Seeds = tuple[int, int]
+"""Data seed and seed."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,27 @@ class Place:
     scale: Scale
     data_dir: Path | None
 
+    def jobs(self, cells: Sequence[Cell], seeds: Iterable[Seeds]) -> list[Job]:
+        """Return the jobs of cells with these seeds."""
+        jobs = []
+        for data_seed, seed in seeds:
+            data_dirs = {
+                (name, data_seed): self.data_dir or data_folder(self.out, name, data_seed)
+                for name in {cell.data_set for cell in cells}
+            }
+            jobs += jobs_of(cells, self.scale, data_dirs, [seed], self.out / "runs")
+        return jobs
+
+    def seeds(self, cell: Cell) -> list[Seeds]:
+        """Return the seeds of each run of a cell."""
+        folder = self.out / "runs" / self.scale / cell.name
+        found = []
+        for path in folder.glob("data-*/seed-*"):
+            names = re.fullmatch(r"data-(\d+)/seed-(\d+)", path.relative_to(folder).as_posix())
+            if names is not None:
+                found.append((int(names[1]), int(names[2])))
+        return sorted(found)
+
 
 def finished_runs(cells: Iterable[Cell], place: Place) -> Outcome:
     """Return what is finished of these experiments, with whatever seeds.
@@ -34,26 +66,20 @@ def finished_runs(cells: Iterable[Cell], place: Place) -> Outcome:
     """
     outcome = Outcome()
     for cell in dict.fromkeys(cells):
-        for data_seed, seed in _seeds(place.out / "runs" / place.scale / cell.name):
-            data_dir = place.data_dir or data_folder(place.out, cell.data_set, data_seed)
-            runs = place.out / "runs"
-            jobs = jobs_of(
-                [cell], place.scale, {(cell.data_set, data_seed): data_dir}, [seed], runs
-            )
-            one = finished(jobs)
-            outcome.results.update(one.results)
-            outcome.failures.update(one.failures)
+        one = finished(place.jobs([cell], place.seeds(cell)))
+        outcome.results.update(one.results)
+        outcome.failures.update(one.failures)
     return outcome
 
 
-def _seeds(folder: Path) -> list[tuple[int, int]]:
-    """Return data seed and seed of each run of a cell."""
-    found = []
-    for path in folder.glob("data-*/seed-*"):
-        names = re.fullmatch(r"data-(\d+)/seed-(\d+)", path.relative_to(folder).as_posix())
-        if names is not None:
-            found.append((int(names[1]), int(names[2])))
-    return sorted(found)
+def measured_rounds(place: Place) -> tuple[list[Round], Times]:
+    """Return the rounds of the table of times that are measured, and their times."""
+    rounds = []
+    for model in MODELS:
+        cells = [cell for cell in timed_cells() if cell.model == model]
+        shared = set.intersection(*(set(place.seeds(cell)) for cell in cells))
+        rounds += rounds_of(place.jobs(cells, sorted(shared)))
+    return rounds, known_times(rounds)
 
 
 def figures_below(out: Path) -> dict[str, Path]:

@@ -7,18 +7,26 @@ import html
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 from refnet_mmf.experiments.grid.cell import Scale
 from refnet_mmf.experiments.grid.options import MINIATURE_NOTICE, GridError, check_scale
-from refnet_mmf.experiments.grid.run_folder import versions
+from refnet_mmf.experiments.grid.run_folder import RunFolderError, versions
 from refnet_mmf.experiments.grid.runner import Outcome
-from refnet_mmf.experiments.page import Figure, Page, Section, as_text, render_page
-from refnet_mmf.experiments.report.claims import claims_table
-from refnet_mmf.experiments.report.collect import Place, figures_below, finished_runs
-from refnet_mmf.experiments.tables.paper_tables import TABLES
+from refnet_mmf.experiments.page import Figure, Page, Section, Table, as_text, render_page
+from refnet_mmf.experiments.report.claims import claim_rows
+from refnet_mmf.experiments.report.collect import (
+    Place,
+    figures_below,
+    finished_runs,
+    measured_rounds,
+)
+from refnet_mmf.experiments.report.other_claims import graph_claim, time_claims, untestable_claims
+from refnet_mmf.experiments.tables import training_time
+from refnet_mmf.experiments.tables.embedding_measures import known
+from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.score_table import ScoreTable, comparison_rows, score_rows
 from refnet_mmf.plugin.atomic_file import write_atomically
 
@@ -46,37 +54,50 @@ def run(args: argparse.Namespace) -> int:
             raise GridError(
                 f"--out: no results in {out}; 'refnet table 2 --out {args.out}' makes some"
             )
-    except GridError as error:
+        data_dir = args.data_dir.resolve() if args.scale == "paper" else None
+        page = build_page(Place(out, cast(Scale, args.scale), data_dir))
+        path = out / f"report_{args.scale}.html"
+        write_atomically(render_page(page), path)
+    except (GridError, RunFolderError, OSError) as error:
         print(f"refnet report: {error}", file=sys.stderr)
         return 1
-    data_dir = args.data_dir.resolve() if args.scale == "paper" else None
-    page = build_page(Place(out, cast(Scale, args.scale), data_dir))
-    path = out / f"report_{args.scale}.html"
-    write_atomically(render_page(page), path)
     print(f"{as_text(page.sections[0].tables[0])}\n\n{page.notice}\n\nWritten: {path}")
     return 0
 
 
 def build_page(place: Place) -> Page:
     """Put what there is at ``place`` on a page."""
-    tables = {name: make() for name, make in TABLES.items()}
-    outcomes = {name: finished_runs(table.cells, place) for name, table in tables.items()}
-    on = "on MINIATURE data" if place.scale == "mini" else f"on {place.data_dir}"
+    tables = {name: parts_of(name) for name in SCORE_TABLES}
+    outcomes = {name: _outcome(name, parts, place) for name, parts in tables.items()}
     results = {name: outcome.results for name, outcome in outcomes.items()}
-    claims = Section(
-        "What the paper claims, and what was seen",
+    rounds, times = measured_rounds(place)
+    claims = Table(
+        "Claims of the paper",
         [
-            "Each claim is judged by the comparisons of its table: paired over seeds, with a 95 % "
-            "confidence interval of the mean difference. Seen here: every interval lies above 0. "
-            "In part: some do, and none below. No comparison is corrected for the others. The best "
-            "checkpoint of each run is chosen on the validation split."
+            "claim of the paper",
+            "where",
+            "on MINIATURE data" if place.scale == "mini" else f"on {place.data_dir}",
+            "by what",
         ],
-        [claims_table(tables, results, on)],
+        [
+            *claim_rows(tables, results),
+            *time_claims(rounds, times),
+            graph_claim(place.out),
+            *untestable_claims(),
+        ],
     )
     sections = [
-        claims,
-        *(_section(table, outcomes[name]) for name, table in tables.items() if results[name]),
+        Section("What the paper claims, and what was seen", [_HOW_CLAIMS_ARE_JUDGED], [claims]),
+        *(
+            _section(SCORE_TABLES[name], parts, outcomes[name])
+            for name, parts in tables.items()
+            if results[name]
+        ),
     ]
+    if times.seconds:
+        title = f"Table {training_time.NAME}: {training_time.TITLE}"
+        notes = training_time.time_notes(times)
+        sections.append(Section(title, notes, [training_time.time_rows(rounds, times)]))
     drawn = figures_below(place.out)
     if drawn:
         figures = [Figure(html.unescape(t), path.read_bytes()) for t, path in drawn.items()]
@@ -89,8 +110,23 @@ def build_page(place: Place) -> Page:
     )
 
 
-def _section(table: ScoreTable, outcome: Outcome) -> Section:
-    """Return a table's part: scores, differences, one command of each experiment."""
+_HOW_CLAIMS_ARE_JUDGED = (
+    "Each claim is judged by the comparisons of its table: paired over seeds, with a 95 % "
+    "confidence interval of the mean difference. Seen here: every interval lies above 0. "
+    "In part: some do, and none below. No comparison is corrected for the others. The best "
+    "checkpoint of each run is chosen on the validation split. Training time: seen here where the "
+    "interval of the ratio meets the paper's range."
+)
+
+
+def _outcome(name: str, parts: Sequence[ScoreTable], place: Place) -> Outcome:
+    """Return what is finished of a table's runs, and measured of them."""
+    outcome = finished_runs([cell for part in parts for cell in part.cells], place)
+    return known(outcome, MEASURES[name]) if name in MEASURES else outcome
+
+
+def _section(title: str, parts: Sequence[ScoreTable], outcome: Outcome) -> Section:
+    """Return a table's part of the page: scores, differences, a command of each experiment."""
     one_of_each = {job.cell: job.run.command for job in outcome.results}
     runs = {(job.data_seed, job.seed) for job in outcome.results}
     notes = [
@@ -99,9 +135,9 @@ def _section(table: ScoreTable, outcome: Outcome) -> Section:
         *(f"Left out: {job.run.name}: {reason}" for job, reason in outcome.failures.items()),
     ]
     return Section(
-        f"Table {table.name}: {table.title}",
-        [*table.notes, *notes],
-        [score_rows(table, outcome.results), comparison_rows(table, outcome.results)],
+        f"Table {parts[0].name}: {title}",
+        [*dict.fromkeys(note for part in parts for note in part.notes), *notes],
+        [rows(part, outcome.results) for part in parts for rows in (score_rows, comparison_rows)],
         commands=list(one_of_each.values()),
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from refnet_mmf.experiments.grid.cell import Cell
 from refnet_mmf.experiments.retrieval import KS, QUERIES
 from refnet_mmf.experiments.retrieve import MEANING
+from refnet_mmf.experiments.tables.embedding_measures import SPLIT
 from refnet_mmf.experiments.tables.paper_tables import MOVIES, NAMES, VARIANTS
-from refnet_mmf.experiments.tables.retrieval_scores import SPLIT, score_name
+from refnet_mmf.experiments.tables.retrieval_scores import score_name
 from refnet_mmf.experiments.tables.score_table import Column, Row, ScoreTable
 
 MODELS = ("gmu", "mmbt")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from refnet_mmf.experiments.grid.cell import Cell, Job
-from refnet_mmf.experiments.grid.run_folder import Result
+from refnet_mmf.experiments.grid.run_folder import Result, RunFolderError
 from refnet_mmf.experiments.grid.statistics import Comparison, Summary, compare, summarize
 from refnet_mmf.experiments.page import Table
 
@@ -95,12 +95,21 @@ Scores = dict[tuple[int, int], float]
 
 
 def scores(results: Mapping[Job, Result], cell: Cell, column: Column) -> Scores:
-    """Return a cell's values of a column, as far as its jobs are finished."""
-    return {
-        (job.data_seed, job.seed): 100 * result.value(column.split, column.data_set, column.metric)
-        for job, result in results.items()
-        if job.cell == cell
-    }
+    """Return a cell's values of a column, as far as its jobs are finished.
+
+    Raises:
+        RunFolderError: a run has not measured it.
+    """
+    found = {}
+    for job, result in results.items():
+        if job.cell != cell:
+            continue
+        try:
+            value = result.value(column.split, column.data_set, column.metric)
+        except RunFolderError as error:
+            raise RunFolderError(f"{job.run.folder}: {error}") from None
+        found[job.data_seed, job.seed] = 100 * value
+    return found
 
 
 def score_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
@@ -146,6 +155,24 @@ def comparison_of(
 ) -> Comparison:
     """Compare a method with another in one metric, paired over data seeds and seeds."""
     return compare_cells(row.cells[column.key], baseline.cells[column.key], column, results)
+
+
+def compare_gains(
+    row: Row, baseline: Row, columns: tuple[Column, Column], results: Mapping[Job, Result]
+) -> Comparison:
+    """Compare a method's gain in one column with its gain in another, paired over all seeds."""
+    of_first, of_second = (
+        gains(row.cells[column.key], baseline.cells[column.key], column, results)
+        for column in columns
+    )
+    pairs = sorted(of_first.keys() & of_second.keys())
+    return compare([of_first[p] for p in pairs], [of_second[p] for p in pairs])
+
+
+def gains(cell: Cell, baseline: Cell, column: Column, results: Mapping[Job, Result]) -> Scores:
+    """Return an experiment's differences to another in one metric, by data seed and seed."""
+    own, theirs = (scores(results, each, column) for each in (cell, baseline))
+    return {pair: own[pair] - theirs[pair] for pair in sorted(own.keys() & theirs.keys())}
 
 
 def compare_cells(

@@ -20,18 +20,13 @@ from refnet_mmf.experiments.grid.runner import Outcome, run_all
 from refnet_mmf.experiments.page import Table, as_text
 from refnet_mmf.experiments.retrieval import MATCHES
 from refnet_mmf.experiments.tables import training_time
-from refnet_mmf.experiments.tables.paper_tables import TABLES
-from refnet_mmf.experiments.tables.retrieval_scores import with_retrieval
+from refnet_mmf.experiments.tables.embedding_measures import measured
+from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.retrieval_tables import TITLES as RETRIEVAL_TITLES
-from refnet_mmf.experiments.tables.retrieval_tables import retrieval_tables
 from refnet_mmf.experiments.tables.score_table import ScoreTable, comparison_rows, score_rows
 from refnet_mmf.experiments.tables.table_files import write_tables
 
-TABLES_SHOWN = {
-    **{name: make().title for name, make in TABLES.items()},
-    **RETRIEVAL_TITLES,
-    training_time.NAME: training_time.TITLE,
-}
+TABLES_SHOWN = {**SCORE_TABLES, training_time.NAME: training_time.TITLE}
 """What each table shows, by the name that ``refnet table`` takes."""
 
 
@@ -55,17 +50,18 @@ def run(args: argparse.Namespace) -> int:
         name = args.name.lower()
         if name not in TABLES_SHOWN:
             raise GridError(unknown("TABLE", "table", args.name, TABLES_SHOWN))
-        parts = _parts(name, args.match)
+        _check_match(name, args.match)
         options = read_grid_options(args)
-        if not parts:
+        if name == training_time.NAME:
             return _make_times(options)
+        parts = parts_of(name, args.match or "exact")
         jobs = jobs_for(list(dict.fromkeys(c for part in parts for c in part.cells)), options)
         if options.dry_run:
             print("\n".join(job.run.command for job in jobs))
             return 0
         outcome = run_all(jobs, options.workers, submission=options.submission)
-        if name in RETRIEVAL_TITLES:
-            outcome = with_retrieval(outcome)
+        if name in MEASURES:
+            outcome = measured(outcome, MEASURES[name])
         suffix = "" if args.match in (None, "exact") else f"_{args.match}"
         return _write(parts, outcome, jobs, options, f"table_{name}{suffix}_{options.scale}")
     except (GridError, RunFolderError, OSError) as error:
@@ -76,20 +72,17 @@ def run(args: argparse.Namespace) -> int:
         return 130
 
 
-def _parts(name: str, match: str | None) -> list[ScoreTable]:
-    """Return the parts of a table of scores; none: it is the one of times.
+def _check_match(name: str, match: str | None) -> None:
+    """Refuse a rule of matching that is unknown, or that the table does not have.
 
     Raises:
-        GridError: the rule of matching is unknown, or the table has none.
+        GridError: one line.
     """
     if match is not None and match not in MATCHES:
         raise GridError(unknown("--match", "rule", match, MATCHES))
-    if name in RETRIEVAL_TITLES:
-        return retrieval_tables(name, match or "exact")
-    if match is not None:
+    if match is not None and name not in RETRIEVAL_TITLES:
         names = " and ".join(RETRIEVAL_TITLES)
         raise GridError(f"--match: only tables {names} have a rule of matching, not {name}")
-    return [TABLES[name]()] if name in TABLES else []
 
 
 def _make_times(options: GridOptions) -> int:

@@ -12,7 +12,7 @@ import platform
 import random
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -112,16 +112,27 @@ def rounds_of(jobs: Sequence[Job]) -> list[Round]:
 
 def measure(rounds: Sequence[Round]) -> Times:
     """Measure the rounds that are not measured yet; one that fails does not stop the others."""
+    return _times(tqdm(rounds, desc="rounds", unit="round"), lambda one: _stored(one) or _run(one))
+
+
+def known_times(rounds: Iterable[Round]) -> Times:
+    """Return the times of the rounds that are measured; the others are left out."""
+    return _times(rounds, _stored)
+
+
+def _times(rounds: Iterable[Round], content_of: Callable[[Round], dict[str, Any] | None]) -> Times:
     times = Times()
-    for one in tqdm(rounds, desc="rounds", unit="round"):
+    for one in rounds:
         try:
-            content = _stored(one) or _run(one)
-            seconds = {name: median(values) for name, values in content["seconds"].items()}
+            content = content_of(one)
         except (RunFailed, RunFolderError, OSError) as error:
             tqdm.write(str(error))
             times.failures[one.path] = str(error)
-        else:
-            times.seconds[one.path] = seconds
+            continue
+        if content is not None:
+            times.seconds[one.path] = {
+                name: median(values) for name, values in content["seconds"].items()
+            }
             times.loads.setdefault(content["machine"], []).append(content["load"])
     return times
 
@@ -129,13 +140,7 @@ def measure(rounds: Sequence[Round]) -> Times:
 def time_rows(rounds: Sequence[Round], times: Times) -> Table:
     """Return seconds an update, and the ratios to the baseline, paired over rounds."""
     rows = []
-    for model in dict.fromkeys(one.model for one in rounds):
-        measured = [
-            times.seconds[one.path]
-            for one in rounds
-            if one.model == model and one.path in times.seconds
-        ]
-        baseline = [seconds["baseline"] for seconds in measured]
+    for model, measured in _by_model(rounds, times).items():
         for variant, prefix in VARIANTS.items():
             own = [seconds[variant] for seconds in measured]
             summary = summarize([1000 * value for value in own])
@@ -144,25 +149,62 @@ def time_rows(rounds: Sequence[Round], times: Times) -> Table:
             if variant == "baseline":
                 cells += ["1", "-", "-"]
             else:
+                baseline = [seconds["baseline"] for seconds in measured]
                 cells += [*spell_ratio(own, baseline), _PAPER[variant]]
             rows.append([*cells, str(len(own))])
     header = ["model", "ms an update", "ratio", "95 % interval", "paper's ratio", "rounds"]
     return Table(f"Table {NAME}. {TITLE}", header, rows)
 
 
-def spell_ratio(own: Sequence[float], baseline: Sequence[float]) -> list[str]:
-    """Word the ratio of paired times and its 95 % interval.
+def _by_model(rounds: Sequence[Round], times: Times) -> dict[str, list[Mapping[str, float]]]:
+    found: dict[str, list[Mapping[str, float]]] = {one.model: [] for one in rounds}
+    for one in rounds:
+        if one.path in times.seconds:
+            found[one.model].append(times.seconds[one.path])
+    return found
 
-    The ratio is the geometric mean of the rounds' ratios, the interval Student's t of their
-    logarithms; with one round there is none.
+
+def ratios_of(rounds: Sequence[Round], times: Times, variant: str) -> dict[str, Ratio]:
+    """Return a variant's ratio to its baseline, by the model's name."""
+    return {
+        NAMES[model]: ratio_of(
+            [seconds[variant] for seconds in measured],
+            [seconds["baseline"] for seconds in measured],
+        )
+        for model, measured in _by_model(rounds, times).items()
+        if measured
+    }
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A ratio of paired times.
+
+    Attributes:
+        mean: the geometric mean of the rounds' ratios.
+        low: the lower end of its 95 % interval, Student's t of the logarithms; NaN: one round.
+        high: the upper end.
     """
+
+    mean: float
+    low: float
+    high: float
+
+
+def ratio_of(own: Sequence[float], baseline: Sequence[float]) -> Ratio:
+    """Return the ratio of paired times."""
+    compared = compare([math.log(t) for t in own], [math.log(t) for t in baseline])
+    return Ratio(*map(math.exp, (compared.difference, compared.low, compared.high)))
+
+
+def spell_ratio(own: Sequence[float], baseline: Sequence[float]) -> list[str]:
+    """Word the ratio of paired times and its 95 % interval; with one round there is none."""
     if not own:
         return ["-", "-"]
-    compared = compare([math.log(t) for t in own], [math.log(t) for t in baseline])
-    ratio = f"{math.exp(compared.difference):.3f}"
-    if math.isnan(compared.low):
-        return [ratio, "-"]
-    return [ratio, f"{math.exp(compared.low):.3f} to {math.exp(compared.high):.3f}"]
+    ratio = ratio_of(own, baseline)
+    if math.isnan(ratio.low):
+        return [f"{ratio.mean:.3f}", "-"]
+    return [f"{ratio.mean:.3f}", f"{ratio.low:.3f} to {ratio.high:.3f}"]
 
 
 def time_notes(times: Times) -> list[str]:
@@ -188,7 +230,7 @@ def _stored(one: Round) -> dict[str, Any] | None:
     found = read_json(one.path)
     if found is None:
         return None
-    mine = _identity(one)
+    mine = identity(one)
     for key, value in mine.items():
         if found.get(key) != value:
             raise RunFolderError(
@@ -197,7 +239,8 @@ def _stored(one: Round) -> dict[str, Any] | None:
     return found
 
 
-def _identity(one: Round) -> dict[str, Any]:
+def identity(one: Round) -> dict[str, Any]:
+    """Return what tells a round from one of other commands, versions or threads."""
     return {
         "commands": {variant: job.run.command for variant, job in sorted(one.jobs.items())},
         "versions": versions(),
@@ -209,7 +252,7 @@ def _run(one: Round) -> dict[str, Any]:
     seed = next(iter(one.jobs.values())).seed
     order = random.Random(f"{one.model} {seed}").sample(sorted(one.jobs), len(one.jobs))
     content = {
-        **_identity(one),
+        **identity(one),
         "order": order,
         "machine": _machine(),
         "load": os.getloadavg()[0],

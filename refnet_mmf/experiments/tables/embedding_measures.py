@@ -1,0 +1,133 @@
+"""What is measured of the embeddings of a grid's finished runs, once for each run.
+
+The best checkpoint's embeddings are made, and what they come to is kept in the run's folder, with
+the checkpoint's hash beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from refnet_mmf import register
+from refnet_mmf.experiments.embed import file_hash
+from refnet_mmf.experiments.grid.cell import Job
+from refnet_mmf.experiments.grid.run_folder import (
+    Result,
+    RunFolderError,
+    read_json,
+    versions,
+    write_json,
+)
+from refnet_mmf.experiments.grid.runner import Outcome
+from refnet_mmf.plugin.embedding_set import EmbeddingSet
+from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
+
+SPLIT = "test"
+"""The split that every measure is of; its scores stand among the run's of this split."""
+
+Scores = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class EmbeddingMeasure:
+    """Something that is measured of a network's embeddings.
+
+    Attributes:
+        name: what it is called in messages, and in the name of its file.
+        splits: whose embeddings it needs.
+        score: gives its scores, in 0..1 by name, for the embeddings by split; a ValueError is
+            the reason why there are none.
+    """
+
+    name: str
+    splits: tuple[str, ...]
+    score: Callable[[Mapping[str, EmbeddingSet]], Scores]
+
+    @property
+    def file_name(self) -> str:
+        """The name of its file in a run's folder."""
+        return f"{self.name}_{SPLIT}.json"
+
+
+def measured(outcome: Outcome, measure: EmbeddingMeasure) -> Outcome:
+    """Add a measure's scores to the results of finished runs; each is measured once.
+
+    A run whose scores can't be made is among the failures.
+    """
+    with_scores = Outcome(failures=dict(outcome.failures))
+    for job, result in tqdm(outcome.results.items(), desc=measure.name, unit="run"):
+        try:
+            folder = job.run.folder
+            scores = stored_scores(folder, measure) or _measure(folder, measure)
+        except Exception as error:  # whatever MMF raises when it builds a model or reads data
+            if os.environ.get(DEBUG_VARIABLE) == "1":
+                raise
+            with_scores.failures[job] = f"{measure.name}: {one_line(error)}"
+        else:
+            with_scores.results[job] = _joined(job, result, scores)
+    return with_scores
+
+
+def known(outcome: Outcome, measure: EmbeddingMeasure) -> Outcome:
+    """Add a measure's scores where they were made already; the other runs are left out."""
+    with_scores = Outcome(failures=dict(outcome.failures))
+    for job, result in outcome.results.items():
+        try:
+            scores = stored_scores(job.run.folder, measure)
+        except RunFolderError as error:
+            with_scores.failures[job] = str(error)
+        else:
+            if scores is not None:
+                with_scores.results[job] = _joined(job, result, scores)
+    return with_scores
+
+
+def stored_scores(folder: Path, measure: EmbeddingMeasure) -> Scores | None:
+    """Return the scores that a run's folder holds, in 0..1 by name.
+
+    None: there are none yet, or they are another checkpoint's than the one that is there now.
+
+    Raises:
+        RunFolderError: the file is damaged.
+    """
+    path = folder / measure.file_name
+    found = read_json(path)
+    if found is None:
+        return None
+    scores = found.get("scores")
+    if not isinstance(scores, dict) or not scores:
+        raise RunFolderError(f"{path}: holds no scores; remove it, and they are made again")
+    checkpoint = folder / str(found.get("checkpoint"))
+    if checkpoint.is_file() and file_hash(checkpoint) != found.get("checkpoint_sha256"):
+        return None
+    return scores
+
+
+def _measure(folder: Path, measure: EmbeddingMeasure) -> Scores:
+    register()
+    from refnet_mmf.plugin.embeddings import embed
+
+    embedded = {split: embed(folder, split) for split in measure.splits}
+    scores = measure.score({split: made.embeddings for split, made in embedded.items()})
+    checkpoint = embedded[SPLIT].checkpoint
+    content: dict[str, Any] = {
+        "checkpoint": checkpoint.name,
+        "checkpoint_sha256": file_hash(checkpoint),
+        "samples": {split: len(made.embeddings) for split, made in embedded.items()},
+        "versions": versions(),
+        "scores": scores,
+    }
+    write_json(content, folder / measure.file_name)
+    return scores
+
+
+def _joined(job: Job, result: Result, scores: Scores) -> Result:
+    named = {f"{SPLIT}/{job.cell.data_set}/{name}": score for name, score in scores.items()}
+    values = {**result.values, SPLIT: {**result.values.get(SPLIT, {}), **named}}
+    return Result(result.seconds, values)
