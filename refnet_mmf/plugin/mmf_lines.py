@@ -226,9 +226,15 @@ if LINE == "main":
                 return super()._calculate_max_updates()
 
         def after_training_loop(self) -> None:
-            """Validate at the end of training, where the last update has not been."""
-            if not self.validated():
-                super().after_training_loop()
+            """Validate at the end of training, where the last update has not been.
+
+            That validation, too, may be the best. Main's own trainer leaves it out of the choice,
+            and validates only where the run type names it, which its default does not.
+            """
+            if "train" in self.run_type and not self.validated():
+                report, meter = self.evaluation_loop("val")
+                self.early_stop_callback.on_validation_end(report=report, meter=meter)
+                self.on_validation_end(report=report, meter=meter)
 
         def evaluation_loop(self, dataset_type: str, *args: Any, **kwargs: Any) -> Any:
             """Evaluate a split."""

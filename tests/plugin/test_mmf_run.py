@@ -1,5 +1,6 @@
 """refnet_mmbt through the stock mmf_run: real processes, real files, real checkpoints."""
 
+import json
 import shutil
 
 import pytest
@@ -117,17 +118,24 @@ def test_decoders_learn_are_saved_and_loaded_again(mmf_run, tmp_path):
     for name in own:
         assert not torch.equal(early[name], late[name]), name
     shutil.rmtree(tmp_path / "copy", ignore_errors=True)
-    resumed = mmf_run(
-        "checkpoint.resume=True", "training.max_updates=5", "training.checkpoint_interval=1"
-    )
+    longer = ("training.max_updates=6", "training.checkpoint_interval=1")
+    resumed = mmf_run("checkpoint.resume=True", *longer)
     assert resumed.code == 0, resumed.output[-3000:]
-    assert [line.update for line in resumed.progress if "train/total_loss" in line.values] == [5]
-    fresh = mmf_run("training.max_updates=5", "training.checkpoint_interval=1", name="other").model(
-        "model_5.ckpt"
-    )
+    updates = [line.update for line in resumed.progress if "train/total_loss" in line.values]
+    assert updates == [5, 6]
+    fresh = mmf_run(*longer, name="other").model("model_6.ckpt")
     for name in own:
-        step = (resumed.model("model_5.ckpt")[name] - late[name]).abs().max()
+        step = (resumed.model("model_6.ckpt")[name] - late[name]).abs().max()
         assert 0 < step < 0.1 * (fresh[name] - early[name]).abs().max() + 1e-2
+
+
+def test_the_last_validation_may_be_the_best_where_no_other_was(mmf_run):
+    done = mmf_run("training.evaluation_interval=100", model="refnet_mmbt")
+    assert done.code == 0, done.output
+    best, current = (
+        torch.load(next(done.folder.rglob(name))) for name in ("best.ckpt", "current.ckpt")
+    )
+    assert best["best_update"] == best["num_updates"] == current["num_updates"]
 
 
 @pytest.mark.slow
@@ -137,12 +145,13 @@ def test_a_checkpoint_is_evaluated_and_predicts(mmf_run):
     options = (f"checkpoint.resume_file={best}", "checkpoint.resume_pretrained=False")
     tested = mmf_run(*options, "run_type=val_test", name="tested")
     assert tested.code == 0, tested.output[-3000:]
-    for key in (
-        "test/total_loss",
-        "test/hateful_memes/refnet_roc_auc",
-        "val/hateful_memes/refnet_roc_auc",
-    ):
-        assert tested.series(key)[-1] == trained.series(key)[-1]
+    seen, before = (
+        json.loads(next(run.folder.rglob("evaluations.json")).read_text())
+        for run in (tested, trained)
+    )
+    for split in ("val", "test"):
+        assert f"{split}/hateful_memes/refnet_roc_auc" in seen[split]
+        assert seen[split] == pytest.approx(before[split], rel=1e-6)
     predicted = mmf_run(*options, "run_type=test", "evaluation.predict=True", name="predicted")
     assert predicted.code == 0, predicted.output[-3000:]
     assert list(predicted.folder.rglob("*.csv"))
