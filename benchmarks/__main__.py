@@ -8,7 +8,6 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -16,8 +15,9 @@ from tqdm import tqdm
 
 from benchmarks import growth, imports, losses, steps
 from benchmarks.markdown import markdown_table
+from refnet_mmf.experiments.versions import versions_with_python
 
-PACKAGES = ("torch", "pytorch-metric-learning", "mmf", "refnet_mmf")
+PACKAGES = ("torch", "pytorch-metric-learning", "mmf")
 
 
 def losses_part(quick: bool, device: str) -> str:
@@ -87,9 +87,8 @@ PARTS: dict[str, Callable[[bool, str], str]] = {
 def machine(device: str) -> str:
     """Processor, or GPU, and the versions that were measured."""
     name = torch.cuda.get_device_name() if device == "cuda" else _processor()
-    return f"{name}, one thread; Python {platform.python_version()}, " + ", ".join(
-        f"{package} {_version(package)}" for package in PACKAGES
-    )
+    found = versions_with_python(PACKAGES)
+    return f"{name}, one thread; " + ", ".join(f"{name} {found[name]}" for name in found)
 
 
 def put(page: Path, part: str, text: str) -> None:
@@ -129,13 +128,6 @@ def _processor() -> str:
         return f"{platform.processor()}, {os.cpu_count()} processors"
     model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "")
     return f"{model or platform.machine()}, {os.cpu_count()} processors"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 if __name__ == "__main__":

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tabulate import tabulate
+
 
 def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     """Return a table: its head, and a line for each of ``rows``."""
-    lines = [_line(head), "|---" * len(head) + "|", *map(_line, rows)]
-    return "\n".join(lines)
-
-
-def _line(cells: Sequence[object]) -> str:
-    return "| " + " | ".join(map(str, cells)) + " |"
+    cells = [[str(cell) for cell in row] for row in rows]
+    return tabulate(cells, [str(cell) for cell in head], tablefmt="github", disable_numparse=True)

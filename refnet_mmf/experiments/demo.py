@@ -13,19 +13,18 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
 from tqdm import tqdm
 
-from refnet_mmf import __version__
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.line_figure import line_figure
 from refnet_mmf.experiments.mmf_log import curve, last_values
 from refnet_mmf.experiments.mmf_run import Run, RunFailed, execute
 from refnet_mmf.experiments.page import Figure, Page, Section, Table, as_text, render_page
+from refnet_mmf.experiments.versions import OF_A_RUN, versions_with_python
 
 DATASET = "hateful_memes"
 METHODS = {
@@ -38,7 +37,6 @@ NOTICE = (
     "The data is MINIATURE: pictures and sentences drawn by a program, in the files of the Hateful "
     "Memes data set. A number on this page says nothing about the real data set."
 )
-PACKAGES = ("mmf", "torch", "transformers", "omegaconf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -213,9 +211,7 @@ def build_page(runs: Sequence[Run], table: Table, seconds: Mapping[str, float], 
             Section("Commands", commands=[run_.command for run_ in runs]),
         ],
         facts={
-            "refnet_mmf": __version__,
-            "Python": platform.python_version(),
-            **{package: version(package) for package in PACKAGES},
+            **versions_with_python((*OF_A_RUN, "omegaconf")),
             "machine": f"{platform.machine()}, {os.cpu_count()} processors",
             "seed": str(seed),
             **{f"settings, {run_.name}": _settings(run_) for run_ in runs},

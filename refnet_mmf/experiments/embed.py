@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from refnet_mmf import __version__, register
+from refnet_mmf import register
 from refnet_mmf.experiments.embedding_file import (
     EmbeddingError,
     EmbeddingFile,
@@ -21,9 +19,9 @@ from refnet_mmf.experiments.embedding_file import (
 from refnet_mmf.experiments.real_data.description import DataError
 from refnet_mmf.experiments.real_data.json_rows import read_object
 from refnet_mmf.experiments.real_data.origin import MANIFEST
+from refnet_mmf.experiments.versions import OF_A_RUN, versions_with_python
 from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
 
-PACKAGES = ("mmf", "torch", "transformers", "numpy")
 CHUNK = 1 << 20
 
 
@@ -107,11 +105,7 @@ def embed_to_file(
         "split": embedded.split,
         "miniature": miniature(embedded.data_dir),
         "pooler": embedded.pooler,
-        "versions": {
-            "refnet_mmf": __version__,
-            "Python": platform.python_version(),
-            **{package: version(package) for package in PACKAGES},
-        },
+        "versions": versions_with_python((*OF_A_RUN, "numpy")),
     }
     write_embeddings(out, embedded.embeddings, about, force=force)
     return EmbeddingFile(out, embedded.embeddings, about)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import platform
 import shlex
 import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
-from refnet_mmf import __version__
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.csv_text import csv_text
 from refnet_mmf.experiments.figure_files import (
@@ -22,10 +19,10 @@ from refnet_mmf.experiments.figure_files import (
     write_together,
 )
 from refnet_mmf.experiments.figure_registry import FIGURES
-from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.one_line_parser import OneLineParser, positive_number
 from refnet_mmf.experiments.page import as_text
 from refnet_mmf.experiments.run_figures import figure_runs
+from refnet_mmf.experiments.versions import OF_A_RUN, versions_with_python
 
 PACKAGES = ("numpy", "matplotlib")
 
@@ -78,7 +75,7 @@ def draw(name: str, words: Sequence[str]) -> int:
     made = figure_runs.command(name, args) if entry.on_runs else command(name, args)
     facts = [
         *(entry.title, *drawn.notes, *drawn.lines),
-        *(f"Command: {made}", f"Made by {versions(entry.on_runs)}"),
+        *(f"Command: {made}", f"Made by {made_by(entry.on_runs)}"),
     ]
     text = {"Title": f"Figure {name}: {entry.title}", "Description": "\n".join(facts[1:])}
     svg, png, csv = paths
@@ -126,10 +123,7 @@ def command(name: str, args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def versions(on_runs: bool = False) -> str:
+def made_by(on_runs: bool) -> str:
     """Name the versions that the numbers and the drawing depend on."""
-    packages = {package: version(package) for package in PACKAGES}
-    found = {"refnet_mmf": __version__, "Python": platform.python_version(), **packages}
-    if on_runs:
-        found |= {**run_folder.versions(), "scikit-learn": version("scikit-learn")}
-    return ", ".join(f"{name} {number}" for name, number in found.items())
+    packages = (*PACKAGES, *((*OF_A_RUN, "scikit-learn") if on_runs else ()))
+    return ", ".join(f"{name} {number}" for name, number in versions_with_python(packages).items())

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from refnet_mmf.experiments.embedding_file import EmbeddingFile, read_embeddings
-from refnet_mmf.experiments.plain_table import PlainTable
+from refnet_mmf.experiments.page import Table
 from refnet_mmf.experiments.probes import feature_probe, label_probe
+from refnet_mmf.experiments.table_files import show_table
 
 SAME = ("model", "checkpoint_sha256", "data_set", "pooler")
 
@@ -17,21 +18,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``refnet probe``."""
     parser.add_argument("train", type=Path, metavar="TRAIN.npz", help="to fit the probes to")
     parser.add_argument("test", type=Path, metavar="TEST.npz", help="to judge them by")
-    parser.add_argument("--out", type=Path, help="write NAME.md and NAME.csv, too", metavar="NAME")
+    parser.add_argument(
+        "--out", type=Path, help="write NAME.md, .tex and .csv, too", metavar="NAME"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; return the exit code."""
     try:
-        table = probe_table(read_embeddings(args.train), read_embeddings(args.test))
-        table.show(args.out)
+        train, test = read_embeddings(args.train), read_embeddings(args.test)
+        notes = [
+            "Floor: what can be had without the embedding.",
+            f"Fitted: {train}",
+            f"Judged: {test}",
+        ]
+        show_table(probe_table(train, test), notes, args.out)
     except (ValueError, OSError) as error:
         print(f"refnet probe: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def probe_table(train: EmbeddingFile, test: EmbeddingFile) -> PlainTable:
+def probe_table(train: EmbeddingFile, test: EmbeddingFile) -> Table:
     """Make the table: a line for each modality, and one for the labels.
 
     Raises:
@@ -65,5 +73,4 @@ def probe_table(train: EmbeddingFile, test: EmbeddingFile) -> PlainTable:
             scores = [f"{found.score:.4f}", f"{found.floor:.4f}"]
             rows.append(["labels", found.measure, *scores, "logistic"])
     header = ["read from the embedding", "measure", "score", "floor", "probe"]
-    floor = "Floor: what can be had without the embedding."
-    return PlainTable(header, rows, [floor, f"Fitted: {train}", f"Judged: {test}"])
+    return Table("Linear probes of the fused embedding", header, rows)

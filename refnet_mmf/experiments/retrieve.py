@@ -8,8 +8,9 @@ from pathlib import Path
 
 from refnet_mmf.core.messages import check_name
 from refnet_mmf.experiments.embedding_file import EmbeddingFile, read_embeddings
-from refnet_mmf.experiments.plain_table import PlainTable
+from refnet_mmf.experiments.page import Table
 from refnet_mmf.experiments.retrieval import KS, MATCHES, METRICS, QUERIES, queries_of, retrieve
+from refnet_mmf.experiments.table_files import show_table
 
 MEANING = {
     "fused": "the fused embedding with the other modality taken away",
@@ -25,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--query", default="fused", help=f"{' or '.join(QUERIES)} (fused)")
     parser.add_argument("--match", default="exact", help=f"{' or '.join(MATCHES)} (exact)")
     parser.add_argument("--metric", default="cosine", help=f"{' or '.join(METRICS)} (cosine)")
-    parser.add_argument("--out", type=Path, help="write NAME.md and NAME.csv, too", metavar="NAME")
+    parser.add_argument(
+        "--out", type=Path, help="write NAME.md, .tex and .csv, too", metavar="NAME"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +39,11 @@ def run(args: argparse.Namespace) -> int:
         check_name("--metric", "metric", args.metric, METRICS)
         files = [read_embeddings(path) for path in args.files]
         table = retrieval_table(files, args.query, args.match, args.metric)
-        table.show(args.out)
+        notes = [
+            f"Query: {MEANING[args.query]}. A match {MEANING[args.match]}.",
+            *(f"{file.path}: {file}" for file in files),
+        ]
+        show_table(table, notes, args.out)
     except (ValueError, OSError) as error:
         print(f"refnet retrieve: {error}", file=sys.stderr)
         return 1
@@ -45,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def retrieval_table(
     files: list[EmbeddingFile], query: str, match: str, metric: str = "cosine"
-) -> PlainTable:
+) -> Table:
     """Make the table: a line for each file and modality, and one of chance below it.
 
     Raises:
@@ -73,9 +80,5 @@ def retrieval_table(
             name = [str(file.path), modality]
             rows.append([*name, "by similarity", *(f"{100 * found.hits[k]:.2f}" for k in KS)])
             rows.append([*name, "at random", *(f"{100 * found.chance[k]:.2f}" for k in KS)])
-    notes = [
-        f"Percent of queries with a match among the k nearest by {metric}. "
-        f"Query: {MEANING[query]}. A match {MEANING[match]}.",
-        *(f"{file.path}: {file}" for file in files),
-    ]
-    return PlainTable(["file", "query", "ranking", *(f"top-{k}" for k in KS)], rows, notes)
+    header = ["file", "query", "ranking", *(f"top-{k}" for k in KS)]
+    return Table(f"Queries with a match among the k nearest by {metric}, per cent", header, rows)

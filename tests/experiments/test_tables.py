@@ -15,10 +15,10 @@ from refnet_mmf.cli import main
 from refnet_mmf.experiments.grid.cell import jobs_of
 from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.table_files import as_csv, as_latex, as_markdown, write_tables
 from refnet_mmf.experiments.tables.known_tables import SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.paper_tables import TABLES
 from refnet_mmf.experiments.tables.score_table import compare_gains, comparison_rows, score_rows
-from refnet_mmf.experiments.tables.table_files import as_csv, as_latex, as_markdown, write_tables
 
 SEEDS = (0, 1, 2)
 PARTS = [part for name in SCORE_TABLES for part in parts_of(name)]

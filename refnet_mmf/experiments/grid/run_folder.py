@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from refnet_mmf import __version__
 from refnet_mmf.experiments.mmf_run import Run
+from refnet_mmf.experiments.versions import versions
 from refnet_mmf.plugin.atomic_file import write_atomically
 
 STARTED, FINISHED = "run.json", "result.json"
 EVALUATIONS = "evaluations.json"
-PACKAGES = ("mmf", "torch", "transformers")
 
 
 class RunFolderError(ValueError):
@@ -47,17 +45,6 @@ class Result:
                 f"no value {split}/{data_set}/{metric}; "
                 f"there: {', '.join(self.values.get(split, {})) or 'none'}"
             ) from None
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
-    found = {"refnet_mmf": __version__}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "none"
-    return found
 
 
 def start(run: Run) -> float:

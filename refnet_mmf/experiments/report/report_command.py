@@ -13,7 +13,7 @@ from typing import cast
 
 from refnet_mmf.experiments.grid.cell import Scale
 from refnet_mmf.experiments.grid.options import MINIATURE_NOTICE, GridError, check_scale
-from refnet_mmf.experiments.grid.run_folder import RunFolderError, versions
+from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome
 from refnet_mmf.experiments.page import Figure, Page, Section, Table, as_text, render_page
 from refnet_mmf.experiments.report.claims import claim_rows
@@ -28,6 +28,7 @@ from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.embedding_measures import known
 from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.score_table import ScoreTable, comparison_rows, score_rows
+from refnet_mmf.experiments.versions import versions
 from refnet_mmf.plugin.atomic_file import write_atomically
 
 

@@ -21,10 +21,10 @@ from refnet_mmf.experiments.grid.run_folder import (
     Result,
     RunFolderError,
     read_json,
-    versions,
     write_json,
 )
 from refnet_mmf.experiments.grid.runner import Outcome
+from refnet_mmf.experiments.versions import versions
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
 from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
 

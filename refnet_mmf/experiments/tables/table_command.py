@@ -15,16 +15,17 @@ from refnet_mmf.experiments.grid.options import (
     jobs_for,
     read_grid_options,
 )
-from refnet_mmf.experiments.grid.run_folder import RunFolderError, versions
+from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome, run_all
 from refnet_mmf.experiments.page import Table, as_text
 from refnet_mmf.experiments.retrieval import MATCHES
+from refnet_mmf.experiments.table_files import write_tables
 from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.embedding_measures import measured
 from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.retrieval_tables import TITLES as RETRIEVAL_TITLES
 from refnet_mmf.experiments.tables.score_table import ScoreTable, comparison_rows, score_rows
-from refnet_mmf.experiments.tables.table_files import write_tables
+from refnet_mmf.experiments.versions import versions
 
 TABLES_SHOWN = {**SCORE_TABLES, training_time.NAME: training_time.TITLE}
 """What each table shows, by the name that ``refnet table`` takes."""

@@ -25,12 +25,13 @@ from tqdm import tqdm
 from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.options import GridError
-from refnet_mmf.experiments.grid.run_folder import RunFolderError, read_json, versions, write_json
+from refnet_mmf.experiments.grid.run_folder import RunFolderError, read_json, write_json
 from refnet_mmf.experiments.grid.statistics import compare, summarize
 from refnet_mmf.experiments.mmf_log import interval_seconds
 from refnet_mmf.experiments.mmf_run import RunFailed, execute
 from refnet_mmf.experiments.page import Table
 from refnet_mmf.experiments.tables.paper_tables import MEMES, NAMES, VARIANTS
+from refnet_mmf.experiments.versions import versions
 
 NAME = "a7"
 TITLE = "training time of ReFNet and ReFNetMS as ratios to their baselines (A.7)"

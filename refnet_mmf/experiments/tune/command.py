@@ -19,14 +19,15 @@ from refnet_mmf.experiments.grid.options import (
     data_dirs_for,
     read_grid_options,
 )
-from refnet_mmf.experiments.grid.run_folder import RunFolderError, versions
+from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome, run_all
 from refnet_mmf.experiments.page import Table, as_text
 from refnet_mmf.experiments.run_figures.measures import METRICS as NAMED_METRICS
-from refnet_mmf.experiments.tables.table_files import write_tables
+from refnet_mmf.experiments.table_files import write_tables
 from refnet_mmf.experiments.tune.results import choice_rows, trial_rows
 from refnet_mmf.experiments.tune.search import Search, Trial
 from refnet_mmf.experiments.tune.space import Space, baseline_cell, read_range, searched_cell
+from refnet_mmf.experiments.versions import versions
 
 METRICS = {data_set: tuple(named.values()) for data_set, named in NAMED_METRICS.items()}
 """What a data set is judged by; the first one is what a search goes by unless it is told."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from refnet_mmf.experiments.csv_text import csv_text
-from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.page import Table, as_text
 from refnet_mmf.plugin.atomic_file import write_atomically
 
 
@@ -34,6 +34,14 @@ def as_latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
 def as_csv(table: Table) -> str:
     """Return a table as CSV, its header first."""
     return csv_text(table.header, table.rows)
+
+
+def show_table(table: Table, notes: Sequence[str], path: Path | None) -> None:
+    """Print a table with its notes; write it, too, where ``path``, without an ending, is given."""
+    print("\n".join([as_text(table), "", *notes]))
+    if path is not None:
+        written = write_tables([table], notes, path.parent, path.name)
+        print(f"\nWritten: {', '.join(map(str, written))}")
 
 
 def write_tables(
