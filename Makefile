@@ -11,7 +11,7 @@ ON_MAIN = MMF_CHECKOUT=$(abspath $(MMF)) PYTHONPATH=$(CURDIR)/build/mmf-main $(B
 MMF_STAMP = $(VENV)/.mmf-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-main test-main-slow test-mmf bench soak docs notebook dist lint typecheck clean
+.PHONY: help setup demo test test-slow test-main test-main-slow test-mmf bench bench-full soak docs notebook dist lint typecheck clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ mmf-main: setup
 bench: setup ## measure losses, steps, imports, growth; make bench MMF=DIR: MMF main's losses, too
 	@test -z "$(MMF)" || $(BIN)/refnet install-mmf --from $(MMF) --target build/mmf-main
 	PYTHONPATH=$(if $(MMF),$(CURDIR)/build/mmf-main) $(BIN)/python -m benchmarks --page docs/benchmarks.md
+
+bench-full: setup ## measure steps of networks of full size; DEVICE=cuda: on a GPU, and the rest there
+	$(BIN)/python -m benchmarks full-steps $(if $(filter cuda,$(DEVICE)),losses steps) --device $(or $(DEVICE),cpu) --page docs/benchmarks.md
 
 soak: setup ## memory over a thousand updates, and over a hundred runs in one process
 	$(BIN)/python -m tests.reliability.soak updates

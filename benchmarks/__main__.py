@@ -7,13 +7,14 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from benchmarks import growth, imports, losses, steps
+from benchmarks import full_size, growth, imports, losses, steps
 from benchmarks.markdown import markdown_table
 from refnet_mmf.experiments.versions import versions_with_python
 
@@ -49,19 +50,45 @@ def losses_table(rows: Sequence[losses.Row]) -> str:
 
 def steps_part(quick: bool, device: str) -> str:
     """Measure the steps of the small models on miniature memes."""
+    models, rounds, seconds = (("gmu",), 5, 0.1) if quick else (steps.MODELS, 60, 40.0)
+    with miniature_memes() as (data, save):
+        measured = steps.measure_steps(
+            data, save, models=models, batch=32, rounds=rounds, seconds=seconds
+        )
+        bar = tqdm(measured, desc="steps", unit="model", total=len(models))
+        return steps.steps_table(list(bar))
+
+
+def full_steps_part(quick: bool, device: str) -> str:
+    """Measure the steps of networks of full size."""
+    models = ("gmu",) if quick else steps.MODELS
+    batch = 1 if quick else 32 if device == "cuda" else 4
+    rounds, seconds = (2, 1.0) if quick else (40, 300.0)
+    with miniature_memes() as (data, save):
+        full_size.make_encoder(data)
+        measured = steps.measure_steps(
+            data,
+            save,
+            models=models,
+            batch=batch,
+            rounds=rounds,
+            seconds=seconds,
+            full_size=True,
+        )
+        bar = tqdm(measured, desc="steps at full size", unit="model", total=len(models))
+        return f"Batches of {batch}.\n\n{steps.steps_table(list(bar))}"
+
+
+@contextmanager
+def miniature_memes() -> Iterator[tuple[Path, Path]]:
+    """Make the tiny miniature memes; give their folder, and an empty one to save in."""
     from refnet_mmf.cli import main as refnet
 
-    models, rounds, seconds = (("gmu",), 5, 0.1) if quick else (steps.MODELS, 60, 40.0)
     with tempfile.TemporaryDirectory() as folder:
         data, save = Path(folder, "memes"), Path(folder, "save")
         if refnet(["data", "make", "hateful_memes", "--size", "tiny", "--out", str(data)]) != 0:
             raise SystemExit("the miniature memes could not be made")
-        measured = steps.measure_steps(
-            data, save, models=models, batch=32, rounds=rounds, seconds=seconds
-        )
-        return steps.steps_table(
-            list(tqdm(measured, desc="steps", unit="model", total=len(models)))
-        )
+        yield data, save
 
 
 def imports_part(quick: bool, device: str) -> str:
@@ -81,7 +108,10 @@ PARTS: dict[str, Callable[[bool, str], str]] = {
     "steps": steps_part,
     "imports": imports_part,
     "growth": growth_part,
+    "full-steps": full_steps_part,
 }
+USUAL = ("losses", "steps", "imports", "growth")
+"""The parts that are measured where none is named."""
 
 
 def machine(device: str) -> str:
@@ -93,18 +123,29 @@ def machine(device: str) -> str:
 
 def put(page: Path, part: str, text: str) -> None:
     """Put text between the marks of a part of the page, in place of what is there."""
+    before, after = split_at(page, part)
+    page.write_text(f"{before}{text}\n{after}", "utf-8")
+
+
+def split_at(page: Path, part: str) -> tuple[str, str]:
+    """Return what stands before the place of a part on the page, and after it, marks included."""
     begin, end = f"<!-- begin {part} -->\n", f"<!-- end {part} -->"
     before, found, rest = page.read_text("utf-8").partition(begin)
     _, closed, after = rest.partition(end)
     if not found or not closed:
         raise SystemExit(f"{page}: has no place for {part!r}: {begin.strip()} ... {end}")
-    page.write_text(before + begin + text + "\n" + end + after, "utf-8")
+    return before + begin, end + after
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (all)")
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help=f"of {', '.join(PARTS)} ({', '.join(USUAL)})",
+    )
     parser.add_argument("--size", choices=["quick", "full"], default="full", help="quick: a trial")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--page", type=Path, help="Markdown file to put the tables into")
@@ -112,7 +153,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in args.parts:
         if name not in PARTS:
             parser.error(f"unknown part {name!r} (valid: {', '.join(PARTS)})")
-    for name in args.parts or PARTS:
+    parts = args.parts or USUAL
+    for name in parts if args.page else ():
+        split_at(args.page, f"{name} {args.device}")
+    for name in parts:
         table = PARTS[name](args.size == "quick", args.device)
         text = f"{machine(args.device)}\n\n{table}"
         print(f"\n{name}\n\n{text}", flush=True)

@@ -1,8 +1,8 @@
 """Steps of training, and forward passes of inference, of each model with and without REFINER.
 
-The models are those of ``projects/`` on the miniature memes, with the tiny encoders, built and fed
-by MMF's own trainer; the step is what the trainer does between two batches. All variants of a model
-see the same batch, in turn.
+The models are those of ``projects/`` on the miniature memes, with the tiny encoders or of full
+size, built and fed by MMF's own trainer; the step is what the trainer does between two batches. All
+variants of a model see the same batch, in turn.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from unittest.mock import patch
 
 import torch
 
+from benchmarks.full_size import CONFIGS, write_config
 from benchmarks.interleaved import Ratio, interleaved_times, ratio
 from benchmarks.markdown import markdown_table
 
-PROJECTS = Path(__file__).resolve().parents[1] / "projects/hateful_memes/configs"
-VARIANTS = {"baseline": "baseline_mini", "ReFNet": "refnet_mini", "ReFNetMS": "refnetms_mini"}
+VARIANTS = {"baseline": "baseline", "ReFNet": "refnet", "ReFNetMS": "refnetms"}
 MODELS = ("concat", "linear_sum", "gmu", "mmbt", "vilbert")
 
 
@@ -37,7 +37,14 @@ class StepRow:
 
 
 def measure_steps(
-    data: Path, save: Path, *, models: tuple[str, ...], batch: int, rounds: int, seconds: float
+    data: Path,
+    save: Path,
+    *,
+    models: tuple[str, ...],
+    batch: int,
+    rounds: int,
+    seconds: float,
+    full_size: bool = False,
 ) -> Iterator[StepRow]:
     """Time the steps of each model.
 
@@ -48,14 +55,23 @@ def measure_steps(
         batch: samples in a batch.
         rounds: measurements of each variant at the most.
         seconds: time for one row, about.
+        full_size: BERT-base and the stock numbers of tokens and regions; needs
+            `full_size.make_encoder`.
 
     Yields:
         A row for each model.
     """
     for model in models:
         steps, passes = {}, {}
-        for name, recipe in VARIANTS.items():
-            trainer, samples = _trainer(model, recipe, data, save / model / name, batch)
+        for name, variant in VARIANTS.items():
+            folder = save / model / name
+            folder.mkdir(parents=True)
+            recipe = (
+                write_config(model, variant, folder)
+                if full_size
+                else CONFIGS / model / f"{variant}_mini.yaml"
+            )
+            trainer, samples = _trainer(model, recipe, data, folder, batch)
             steps[name] = _training_step(trainer, samples)
             passes[name] = _inference_step(trainer, samples)
         training = interleaved_times(steps, rounds=rounds, seconds=seconds)
@@ -70,7 +86,7 @@ def measure_steps(
         )
 
 
-def _trainer(model: str, recipe: str, data: Path, save: Path, batch: int) -> tuple[Any, Any]:
+def _trainer(model: str, recipe: Path, data: Path, save: Path, batch: int) -> tuple[Any, Any]:
     """Return a trainer, loaded, with its first batch on its device."""
     from mmf_cli.run import run
 
@@ -86,7 +102,7 @@ def _trainer(model: str, recipe: str, data: Path, save: Path, batch: int) -> tup
         loaded.append(trainer)
 
     options = [
-        f"config={PROJECTS / model / recipe}.yaml",
+        f"config={recipe}",
         *(f"model=refnet_{model}", "dataset=hateful_memes"),
         *(f"env.data_dir={data}", f"env.save_dir={save}", "training.num_workers=0"),
         *(f"training.batch_size={batch}", "training.tensorboard=False", "training.seed=1"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.__main__ import put
+from benchmarks.__main__ import PARTS, main, split_at
 from benchmarks.interleaved import ratio
 from benchmarks.losses import LOSSES, MMF_MAIN, OURS, random_batch
 from benchmarks.memory import peak_mebibytes
@@ -50,11 +50,12 @@ def test_the_command_prints_the_table_and_puts_it_into_the_page(tmp_path):
     assert len(rows) == 1 + 8 and all(row in text for row in rows)
 
 
-def test_a_page_without_the_marks_is_named(tmp_path):
+def test_a_page_without_the_marks_is_named_before_anything_is_measured(tmp_path, capsys):
     page = tmp_path / "page.md"
     page.write_text("nothing")
     with pytest.raises(SystemExit, match="page.md: has no place for 'losses cpu'"):
-        put(page, "losses cpu", "text")
+        main(["losses", "--page", str(page)])
+    assert capsys.readouterr().out == ""
 
 
 def test_the_memory_of_a_function_is_what_it_allocates():
@@ -77,9 +78,18 @@ def test_growth_is_measured_on_several_ranks():
 
 @pytest.mark.mmf
 @pytest.mark.slow
-def test_steps_and_imports_are_measured():
+@pytest.mark.parametrize(
+    ("parts", "rows"), [(["steps", "imports"], 1 + 1 + 1 + 2), (["full-steps"], 1 + 1)]
+)
+def test_steps_and_imports_are_measured(parts, rows):
     pytest.importorskip("mmf")
-    command = [sys.executable, "-m", "benchmarks", "steps", "imports", "--size", "quick"]
+    command = [sys.executable, "-m", "benchmarks", *parts, "--size", "quick"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=True)
-    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
-    assert len(rows) == 1 + 1 + 1 + 2
+    assert len([line for line in done.stdout.splitlines() if line.startswith("| ")]) == rows
+
+
+def test_every_part_has_its_place_on_the_page_of_benchmarks():
+    for part in PARTS:
+        split_at(REPOSITORY / "docs/benchmarks.md", f"{part} cpu")
+    for part in ("losses", "steps", "full-steps"):
+        split_at(REPOSITORY / "docs/benchmarks.md", f"{part} cuda")
