@@ -6,7 +6,6 @@ are read, of a feature nothing.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from refnet_mmf.plugin import mmf_lines
 from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.feature_lmdb import open_features
 
 Row = Mapping[str, Any]
 RowCheck = Callable[[Row], None]
@@ -64,27 +64,6 @@ def paths_of(section: DictConfig, kind: str, split: str) -> list[str]:
     ]
 
 
-def read_keys(path: Path) -> frozenset[str]:
-    """Read the keys of an lmdb of features; no feature is read.
-
-    Raises:
-        RefnetError: it is no lmdb, or has no list of keys.
-    """
-    import lmdb
-
-    try:
-        with (
-            lmdb.open(str(path), subdir=path.is_dir(), readonly=True, lock=False) as environment,
-            environment.begin() as transaction,
-        ):
-            listed = transaction.get(b"keys")
-    except lmdb.Error as error:
-        raise RefnetError(f"{path}: is no lmdb that can be read: {error}") from None
-    if listed is None:
-        raise RefnetError(f"{path}: has no record 'keys', by which MMF finds the features")
-    return frozenset(key.decode() for key in pickle.loads(listed))
-
-
 class _FeatureNames(FeaturesDatabase):
     """MMF's database of features; tells the name of a row's feature, and does not read it."""
 
@@ -119,15 +98,8 @@ def _holds(path: Path) -> Callable[[str], bool]:
     """Return what tells whether a feature is in an lmdb, or in a folder of ``.npy`` files."""
     if path.suffix != ".lmdb":
         return lambda feature: (path / feature).exists()
-    keys = read_keys(path)
-
-    def holds(feature: str) -> bool:
-        # MMF looks for the last number of the name first, without the zeros before it.
-        stem = feature.split(".npy")[0]
-        number = stem.split("_")[-1]
-        return stem in keys or (number.isdecimal() and str(int(number)) in keys)
-
-    return holds
+    with open_features(path) as store:
+        return lambda feature: store.key_of(feature.removesuffix(".npy")) is not None
 
 
 def _file_check(name: str, section: DictConfig, folder: str) -> RowCheck:

@@ -11,6 +11,7 @@ from refnet_mmf.experiments.real_data import convert as conversion
 from refnet_mmf.experiments.real_data.convert import Request, convert
 from refnet_mmf.experiments.real_data.description import DataError
 from refnet_mmf.experiments.real_data.mmimdb import GENRES
+from refnet_mmf.plugin.errors import RefnetError
 from tests.experiments import published
 from tests.experiments.published import SMALL_MMIMDB, archive, features, movie_folder
 
@@ -195,14 +196,14 @@ def test_features_can_come_later(tmp_path):
         (lambda t: t / "nothing", "no such file or folder"),
         (lambda t: movie_folder(t / "other"), "expected one lmdb, features.lmdb; found none"),
         (lambda t: t / "two", "expected one lmdb, features.lmdb; found a.lmdb, b.lmdb"),
-        (lambda t: t / "text", "is no lmdb that can be read"),
+        (lambda t: t / "text", r"/text: is no lmdb that can be read"),
     ],
 )
 def test_features_that_do_not_serve_are_refused(make, message, tmp_path):
     for name in ("a", "b"):
         features(tmp_path / "two" / f"{name}.lmdb", published.GENRES)
     (tmp_path / "text").write_text("no lmdb at all" * 1000)
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(RefnetError, match=message):
         convert(request(movie_folder(tmp_path), tmp_path / "out", features=make(tmp_path)))
     assert not (tmp_path / "out").exists()
 

@@ -1,8 +1,10 @@
 """What is wrong in a data set's files ends a run in one line, before anything is trained."""
 
 import json
+import pickle
 import re
 
+import lmdb
 import pytest
 
 from refnet_mmf.plugin.errors import RefnetError
@@ -254,6 +256,30 @@ def test_a_missing_store_of_features(refused, tmp_path):
     refused("mmimdb", data, line, block=block)
     (tmp_path / "no.lmdb").write_text("nothing")
     refused("mmimdb", data, f"{data}/no.lmdb: is no lmdb that can be read", block=block)
+
+
+class _Program:
+    """What a pickle of it would do when it is read as pickle reads it."""
+
+    def __reduce__(self):
+        return print, ("run",)
+
+
+def test_a_store_of_features_is_read_without_running_what_is_in_it(refused, tmp_path, capsys):
+    data = small_sets.movies(tmp_path)
+    features = data / MOVIES / "features/features.lmdb"
+    with lmdb.open(str(features)) as environment, environment.begin(write=True) as transaction:
+        transaction.put(b"keys", pickle.dumps(_Program()))
+    line = f"{features}: the record 'keys' is damaged: it asks for builtins.print"
+    refused("mmimdb", data, line)
+    assert "run" not in capsys.readouterr().out.split()
+
+
+def test_a_truncated_store_of_features(refused, tmp_path):
+    data = small_sets.movies(tmp_path)
+    file = data / MOVIES / "features/features.lmdb/data.mdb"
+    file.write_bytes(file.read_bytes()[:8192])
+    refused("mmimdb", data, f"{file.parent}: is truncated: 8,192 bytes, where ")
 
 
 def test_a_missing_picture(refused, tmp_path, tiny_memes):

@@ -18,6 +18,7 @@ from refnet_mmf.experiments.real_data.findings import (
     usable_inputs,
 )
 from refnet_mmf.experiments.real_data.known import DATA_SETS
+from refnet_mmf.plugin.errors import RefnetError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         data_set = DATA_SETS[args.name]
         _refuse_inner_folder(args.folder.resolve(), args.name)
         done = check(data_set, args.folder, everything=args.all, mark=args.mark, own=args.own)
-    except (DataError, OSError) as error:
+    except (RefnetError, OSError) as error:
         print(f"refnet data check: {error}", file=sys.stderr)
         return 1
     print(report(data_set, args.folder.resolve(), done))

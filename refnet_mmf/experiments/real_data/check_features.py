@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from refnet_mmf.experiments.real_data.description import DataError, DataSet, Sample
-from refnet_mmf.experiments.real_data.feature_lmdb import FeatureLmdb, open_features
+from refnet_mmf.experiments.real_data.description import DataSet, Sample
 from refnet_mmf.experiments.real_data.findings import FEATURES, MISSING, NOTE, WRONG, Finding
+from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.feature_lmdb import FeatureLmdb, open_features
 
 WIDTH = 2048
 """Of the features that MMF publishes."""
@@ -34,7 +35,7 @@ def check_features(
     try:
         with open_features(file) as store:
             found = _read(store, samples, width)
-    except DataError as error:
+    except RefnetError as error:
         return [Finding(FEATURES, file.name, "broken", expected, WRONG, str(error))]
     if found.problem:
         detail = f"{file}: {found.problem}"

@@ -13,7 +13,6 @@ from tqdm import tqdm
 from refnet_mmf.experiments.mmf_zoo import wanted_parts, write_mark
 from refnet_mmf.experiments.real_data import entailment_files, mmimdb_archive
 from refnet_mmf.experiments.real_data.description import DataError, DataSet, Part, Sample, part_of
-from refnet_mmf.experiments.real_data.feature_lmdb import open_features
 from refnet_mmf.experiments.real_data.feature_source import place_features
 from refnet_mmf.experiments.real_data.link_or_copy import link_or_copy
 from refnet_mmf.experiments.real_data.origin import RECORD, write_record
@@ -24,6 +23,7 @@ from refnet_mmf.experiments.real_data.staging import (
     is_there,
     staging,
 )
+from refnet_mmf.plugin.feature_lmdb import open_features
 
 NAMES = ("mmimdb", "visual_entailment")
 """The data sets whose published form is known; MMF itself converts Hateful Memes."""
@@ -75,8 +75,8 @@ def convert(request: Request) -> Report:
     the rows.
 
     Raises:
-        DataError: what was given can't be used, or what is there does not serve; then nothing has
-            been put in place.
+        RefnetError: what was given can't be used, or what is there does not serve; then nothing
+            has been put in place.
         OSError: a file could not be read or written.
     """
     data_set, data_dir = request.data_set, request.data_dir
@@ -226,7 +226,7 @@ def _check_pictures(folder: Path, samples: dict[str, Sample]) -> None:
 
 
 def _check_features(lmdb: Path, source: Path, samples: dict[str, Sample]) -> None:
-    with open_features(lmdb) as store:
+    with open_features(lmdb, name=source) as store:
         keys = {sample.feature: store.key_of(sample.feature) for sample in samples.values()}
         missing = [feature for feature, key in keys.items() if key is None]
         if missing:

@@ -10,6 +10,7 @@ from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.real_data.convert import NAMES, Report, Request, convert
 from refnet_mmf.experiments.real_data.description import DataError, DataSet, part_of
 from refnet_mmf.experiments.real_data.known import DATA_SETS
+from refnet_mmf.plugin.errors import RefnetError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         request = _request(args)
         report = convert(request)
-    except (DataError, OSError) as error:
+    except (RefnetError, OSError) as error:
         print(f"refnet data convert: {error}", file=sys.stderr)
         return 1
     print("\n".join(_lines(request, report)))

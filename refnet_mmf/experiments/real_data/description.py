@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from refnet_mmf.plugin.errors import RefnetError
+
 Row = Mapping[str, Any]
 """A row of annotations, as JSON has it."""
 
 
-class DataError(ValueError):
+class DataError(RefnetError):
     """Files that can't be used; the message says which and why, in one line."""
 
 

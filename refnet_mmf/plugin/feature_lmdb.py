@@ -1,4 +1,7 @@
-"""Reads an lmdb of picture features as MMF's reader does, without running what is in it."""
+"""Reads an lmdb of picture features as MMF's reader does, without running what is in it.
+
+Needs no MMF.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refnet_mmf.experiments.real_data.description import DataError
+from refnet_mmf.plugin.errors import RefnetError
 
 BOX_FIELDS = ("bbox", "num_boxes", "image_width", "image_height")
 """What models that look at the regions' places, such as ViLBERT, read of a picture's record."""
@@ -45,13 +48,13 @@ class Record:
 class FeatureLmdb:
     """An open lmdb: under ``keys`` a list of all keys, under each key a picture's record."""
 
-    def __init__(self, environment: Any, path: Path) -> None:
+    def __init__(self, environment: Any, name: Path) -> None:
         self._environment = environment
-        self._path = path
+        self._name = name
         keys = self._load(b"keys")
         if not isinstance(keys, list) or not all(isinstance(key, bytes) for key in keys):
-            raise DataError(
-                f"{path}: has no list of keys under 'keys', by which MMF finds features"
+            raise RefnetError(
+                f"{name}: has no list of keys under 'keys', by which MMF finds features"
             )
         self._keys = frozenset(keys)
 
@@ -92,34 +95,40 @@ class FeatureLmdb:
         try:
             return _PlainUnpickler(io.BytesIO(value)).load()
         except Exception as error:  # a damaged pickle raises almost anything
-            raise DataError(
-                f"{self._path}: the record {key.decode()!r} is damaged: {error}"
+            raise RefnetError(
+                f"{self._name}: the record {key.decode()!r} is damaged: {error}"
             ) from None
 
 
 @contextmanager
-def open_features(path: Path) -> Iterator[FeatureLmdb]:
+def open_features(path: Path, name: Path | None = None) -> Iterator[FeatureLmdb]:
     """Open an lmdb, a folder or a single file, to read it.
 
+    Args:
+        path: of the folder or file.
+        name: what messages call it; None: its path.
+
     Raises:
-        DataError: it is none, is truncated, or has no list of keys.
+        RefnetError: it is none, is truncated, or has no list of keys.
     """
     import lmdb
 
+    name = name or path
     try:
         environment = lmdb.open(
             str(path), subdir=path.is_dir(), readonly=True, lock=False, readahead=False
         )
     except lmdb.Error as error:
-        raise DataError(f"{path}: is no lmdb that can be read ({error})") from None
+        why = str(error).removeprefix(f"{path}: ")
+        raise RefnetError(f"{name}: is no lmdb that can be read ({why})") from None
     with environment:
         size = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
         file = path / "data.mdb" if path.is_dir() else path
         if file.stat().st_size < size:  # to read beyond its end would kill the process
-            raise DataError(
-                f"{path}: is truncated: {file.stat().st_size:,} bytes, where {size:,} are needed"
+            raise RefnetError(
+                f"{name}: is truncated: {file.stat().st_size:,} bytes, where {size:,} are needed"
             )
-        yield FeatureLmdb(environment, path)
+        yield FeatureLmdb(environment, name)
 
 
 class _PlainUnpickler(pickle.Unpickler):
