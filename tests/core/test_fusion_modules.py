@@ -1,11 +1,15 @@
 """Concat, LinearSum and GMU: each against its equation in NumPy, and what they refuse."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from refnet_mmf import ConcatFusion, GatedMultimodalUnit, LinearSum
 from refnet_mmf.core.maxout import Maxout, MaxoutClassifier
+from refnet_mmf.core.normalization import build_normalization
 
 TWO = {"image": 7, "text": 5}
 THREE = {"image": 7, "text": 5, "sound": 3}
@@ -57,6 +61,13 @@ def test_linear_sum_is_a_sum_of_linear_maps(dims):
         for row in range(4)
     ]
     assert_rows(fusion(given), expected)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_the_fused_width_is_by_default_the_papers(fusion):
+    module = fusion(TWO).double()
+    assert module.fused_dim == 512
+    assert module(features(TWO, batch=1)).shape == (1, 512)
 
 
 @pytest.mark.parametrize("gate", ["inputs", "projections"])
@@ -162,6 +173,61 @@ def test_the_classifier_is_normalised_maxout_layers_and_a_linear_one(normalizati
     torch.testing.assert_close(classifier(x), expected)
 
 
+def test_the_classifier_is_by_default_that_of_the_papers_experiments():
+    classifier = MaxoutClassifier(6, 3)
+    kinds = [type(layer).__name__ for layer in classifier]
+    hidden = ["Maxout", "Dropout", "BatchNorm"]
+    assert kinds == ["BatchNorm", *hidden, *hidden, "Linear"]
+    assert [layer.p for layer in classifier if isinstance(layer, nn.Dropout)] == [0.5, 0.5]
+    maxouts = [layer for layer in classifier if isinstance(layer, Maxout)]
+    assert [(m.linear.in_features, m.linear.out_features, m.pieces) for m in maxouts] == [
+        (6, 1024, 2),
+        (512, 1024, 2),
+    ]
+    assert Maxout(6, 5).pieces == 2
+
+
+def test_the_classifier_has_as_many_pieces_and_layers_as_asked_for():
+    classifier = MaxoutClassifier(6, 3, hidden_dim=4, pieces=3, num_layers=1)
+    (layer,) = (m for m in classifier if isinstance(m, Maxout))
+    assert (layer.pieces, layer.linear.out_features) == (3, 12)
+    linear = MaxoutClassifier(6, 3, num_layers=0, normalization="none", dropout=0)
+    x = torch.randn(2, 6)
+    assert torch.equal(linear(x), linear[-1](x))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_layers": -1}, "MaxoutClassifier: num_layers: expected at least 0, got -1"),
+        ({"dropout": -0.1}, "MaxoutClassifier: dropout: expected at least 0, got -0.1"),
+        ({"dropout": 1}, "MaxoutClassifier: dropout: expected less than 1, got 1"),
+        ({"pieces": 0}, "Maxout: pieces: expected at least 1, got 0"),
+        (
+            {"normalization": "bach"},
+            "normalization: unknown normalization 'bach'; did you mean 'batch'? "
+            "(valid: batch, layer, none)",
+        ),
+    ],
+)
+def test_settings_of_the_classifier_that_do_not_fit_are_named(settings, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        MaxoutClassifier(6, 3, **settings)
+
+
+def test_a_batch_of_one_is_normalised_by_the_running_statistics():
+    norm = build_normalization("batch", 3).train()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for values in (norm.running_mean, norm.running_var, norm.weight, norm.bias):
+            values.copy_(torch.rand(3, generator=generator) + 0.5)
+    norm.eps = 0.25
+    x = torch.randn(1, 3, generator=generator)
+    expected = (x - norm.running_mean) / (norm.running_var + 0.25).sqrt() * norm.weight + norm.bias
+    torch.testing.assert_close(norm(x), expected)
+    torch.testing.assert_close(norm.eval()(x), expected)
+
+
 def test_a_batch_of_one_trains_with_batch_normalisation():
     classifier = MaxoutClassifier(6, 3, hidden_dim=4).train()
     before = classifier[0].running_mean.clone()
@@ -169,8 +235,3 @@ def test_a_batch_of_one_trains_with_batch_normalisation():
     scores.sum().backward()
     assert scores.shape == (1, 3) and scores.isfinite().all()
     assert torch.equal(classifier[0].running_mean, before)
-
-
-def test_an_unknown_normalisation_is_named():
-    with pytest.raises(ValueError, match="unknown normalization 'bach'; did you mean 'batch'"):
-        MaxoutClassifier(6, 3, normalization="bach")

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from refnet_mmf import pool_tokens
-from refnet_mmf.core.modality_tokens import Keep, ModalityTokens, read_target
+from refnet_mmf.core.modality_tokens import Keep, ModalityTokens, read_target, token_mask
 from refnet_mmf.core.taps import Tap, Taps
 
 
@@ -101,6 +101,11 @@ def test_counts_of_tokens_are_a_mask(counts):
     assert target[0].item() == STATES[0, :3].mean()
     assert target[1].item() == 0
     assert present.tolist() == [True, False]
+
+
+def test_a_mask_of_counts_is_made_where_the_counts_are():
+    counts = torch.zeros(2, dtype=torch.long, device="meta")
+    assert token_mask(counts, 4).device.type == "meta"
 
 
 def test_counts_are_those_of_the_part():

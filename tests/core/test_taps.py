@@ -2,13 +2,14 @@
 
 import copy
 import pickle
+import re
 
 import pytest
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from refnet_mmf.core.taps import Tap, Taps, find_module
+from refnet_mmf.core.taps import Call, Tap, Taps, find_module
 
 
 class Layer(nn.Module):
@@ -149,6 +150,48 @@ def test_a_wrong_path_names_the_nearest_and_what_there_is(network):
         find_module(network, "layers.-9")
     with pytest.raises(ValueError, match="did you mean 'kwargs'"):
         Tap("layers.0", read="kwarg")
+
+
+def test_a_tap_says_where_it_is():
+    assert str(Tap("layers.0", path=(1, "x"))) == "layers.0 (output[1]['x'])"
+    assert str(Tap("", read="input")) == "the model (input)"
+
+
+def test_taps_that_were_taken_off_can_be_put_on_again(network):
+    reader = Taps(network, [Tap("heads.main")])
+    for _ in range(2):
+        reader.attach()
+        with reader.record():
+            network(torch.randn(2, 4))
+            assert reader.read_tensor(Tap("heads.main")).shape == (2, 2)
+        reader.detach()
+        assert reader.handles == []
+
+
+@pytest.mark.parametrize(
+    ("value", "part", "message"),
+    [
+        (("a", "b"), 5, "tap unused (output[5]): nothing at 5 in a tuple of length 2"),
+        ([1], 5, "tap unused (output[5]): nothing at 5 in a list of length 1"),
+        (
+            {"a": 1, "b": 2},
+            "x",
+            "tap unused (output['x']): nothing at 'x' in a mapping with the keys a, b",
+        ),
+        ("text", 9, "tap unused (output[9]): nothing at 9 in a str"),
+        (3, 0, "tap unused (output[0]): nothing at 0 in a int"),
+        (
+            torch.zeros(2, 3),
+            0,
+            "tap unused (output[0]): nothing at 0 in a tensor of shape (2, 3)",
+        ),
+    ],
+)
+def test_what_stands_in_the_place_is_described(network, value, part, message):
+    reader = Taps(network, [Tap("unused")])
+    reader.calls["unused"] = Call((), {}, value)
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        reader.read(Tap("unused", path=(part,)))
 
 
 def test_a_value_that_is_not_there_is_named(network):
