@@ -24,6 +24,13 @@ def one_line(error: BaseException) -> str:
     message = " ".join(str(error).split())
     if isinstance(error, RefnetError):
         return message
+    download = re.search(r"url: \S*/data/datasets/(\w+)/\S+", message)
+    if isinstance(error, OSError) and download:
+        return (
+            f"MMF wants to download {download[0].removeprefix('url: ')}, and can't: files that are "
+            f"there already are marked by 'refnet data check {download[1]} DIR --mark', DIR being "
+            f"env.data_dir ({DEBUG_VARIABLE}=1 shows the error)"
+        )
     return f"{type(error).__name__}: {message} ({DEBUG_VARIABLE}=1 shows where)"
 
 

@@ -1,5 +1,7 @@
 """``refnet run`` checks the whole command before anything runs."""
 
+import os
+import shutil
 import subprocess
 import sys
 
@@ -274,3 +276,24 @@ def test_without_mmf_it_says_how_to_get_it(tmp_path):
     assert done.stderr.strip() == (
         "refnet run: MMF is not installed; 'refnet install-mmf' puts it into this environment"
     )
+
+
+def test_data_that_mmf_wants_to_download_names_the_command_that_marks_it(memes, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(memes, data)
+    for mark in data.rglob(".built.json"):
+        mark.unlink()
+    done = subprocess.run(
+        [
+            *[sys.executable, "-m", "refnet_mmf.cli", "run", "model=refnet_mmbt"],
+            *["config=projects/hateful_memes/configs/mmbt/refnet_mini.yaml"],
+            *["dataset=hateful_memes", f"env.data_dir={data}", f"env.save_dir={tmp_path / 'save'}"],
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": ""},
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("refnet run: MMF wants to download ")
+    assert "'refnet data check hateful_memes DIR --mark'" in last
