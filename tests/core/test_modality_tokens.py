@@ -1,5 +1,7 @@
 """Which positions of a joint sequence are one modality's own."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -127,7 +129,26 @@ def test_a_network_that_runs_without_a_mask_has_all_tokens():
     assert torch.equal(target, STATES.mean(dim=1)) and present is None
 
 
-@pytest.mark.parametrize("shape", [(2,), (2, 3, 4, 5), (2, 9)])
-def test_states_of_other_dimensions_are_named(shape):
-    with pytest.raises(ValueError, match=r"tap states \(output\): expected a tensor of shape"):
-        read_given(torch.zeros(shape), torch.ones(2, 9))
+@pytest.mark.parametrize(
+    ("shape", "with_mask", "needed"),
+    [
+        ((2,), False, "[B, D] or [B, T, D], got (2,)"),
+        ((2, 3, 4, 5), True, "[B, D] or [B, T, D], got (2, 3, 4, 5)"),
+        ((2, 9), True, "[B, T, D], to keep or mask parts, got (2, 9)"),
+    ],
+)
+def test_states_of_other_dimensions_are_named(shape, with_mask, needed):
+    message = f"tap states (output): expected a tensor of shape {needed}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        read_given(torch.zeros(shape), torch.ones(2, 9), with_mask=with_mask)
+
+
+@pytest.mark.parametrize("pooler", ["average_last", "average_last_two", "average_concat"])
+def test_a_masked_part_is_pooled_as_asked_for(pooler):
+    target, _ = read(ModalityTokens(STATE_TAPS, TEXT, Keep("last", TEXT)), pooler)
+    part = STATES[:, 5:]
+    assert torch.equal(target, pool_tokens([part, 2 * part], TEXT_MASK, pooler))
+
+
+def test_a_part_has_no_offset_unless_one_is_given():
+    assert Keep("after", TEXT).span(9, 4) == slice(0, 4)
