@@ -12,6 +12,8 @@ from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import jobs_of
 from refnet_mmf.experiments.grid.options import data_folder
 from refnet_mmf.experiments.grid.statistics import compare
+from refnet_mmf.experiments.page import Page, Section, Table
+from refnet_mmf.experiments.page_markdown import write_markdown
 from refnet_mmf.experiments.report.claims import CLAIMS, verdict
 from refnet_mmf.experiments.report.collect import Place, finished_runs
 from refnet_mmf.experiments.tables import training_time
@@ -97,6 +99,39 @@ def test_the_page_holds_claims_tables_figures_and_commands(results, capsys):
     assert page.count("mmf_run env.user_dir=refnet_mmf") == 6
     assert page.count("data:image/svg+xml") == 1
     assert not re.search(r"<script|(src|href)=.https?:", page)
+
+
+def test_the_page_is_written_as_markdown_too(results, tmp_path, capsys):
+    assert main(["figure", "9", "--out", str(results / "figures"), "--modalities", "16"]) == 0
+    page = tmp_path / "docs" / "results.md"
+    page.parent.mkdir()
+    assert main(["report", "--out", str(results), "--markdown", str(page)]) == 0
+    assert str(page) in capsys.readouterr().out
+    text = page.read_text()
+    assert "MINIATURE" in text and "## Table 2: REFINER on fusion modules, MM-IMDB" in text
+    row = next(li for li in text.splitlines() if "GMU, LinearSum and Concat" in li)
+    assert [cell.strip() for cell in row.split("|")][3] == "seen here"
+    assert text.count("mmf_run env.user_dir=refnet_mmf") == 6
+    drawn = re.findall(r"!\[[^]]*\]\(([^)]*)\)", text)
+    assert drawn == ["results/figure_1.svg"]
+    picture = (page.parent / drawn[0]).read_bytes()
+    assert picture == next((results / "figures").glob("*.svg")).read_bytes()
+
+
+def test_markdown_shows_signs_as_they_are(tmp_path):
+    table = Table("a *caption*", ["a|b"], [["refnet_mmbt <script>"]])
+    page = Page("title_of [it]", "notice", [Section("s", ["x < 1"], [table])], {"a_b": "c|d"})
+    (path,) = write_markdown(page, tmp_path / "page.md")
+    lines = [" ".join(line.split()) for line in path.read_text().splitlines() if line]
+    assert lines[:5] == [
+        "# title\\_of \\[it]",
+        "**notice**",
+        "## s",
+        "x \\< 1",
+        "*a \\*caption\\**",
+    ]
+    assert lines[5] == "| a\\|b |" and lines[7] == "| refnet\\_mmbt \\<script> |"
+    assert lines[8:] == ["## How this was made", "* a\\_b: c\\|d"]
 
 
 def test_what_was_measured_of_runs_is_shown_and_runs_without_are_left_out(results, capsys):
@@ -187,6 +222,7 @@ def test_a_run_that_lacks_a_score_is_named_in_one_line(results, capsys):
         (["--scale", "huge"], "--scale: unknown scale 'huge'"),
         (["--scale", "paper"], "--data-dir: is missing"),
         ([], "--out: no results in "),
+        (["--markdown", "results.html"], "--markdown: expected a name that ends in .md"),
     ],
 )
 def test_bad_input_ends_in_one_line(tmp_path, capsys, words, message):

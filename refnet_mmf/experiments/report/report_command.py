@@ -16,6 +16,7 @@ from refnet_mmf.experiments.grid.options import MINIATURE_NOTICE, GridError, che
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome
 from refnet_mmf.experiments.page import Figure, Page, Section, Table, as_text, render_page
+from refnet_mmf.experiments.page_markdown import write_markdown
 from refnet_mmf.experiments.report.claims import claim_rows
 from refnet_mmf.experiments.report.collect import (
     Place,
@@ -44,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--scale", default="mini", help="mini (the default) or paper")
     parser.add_argument("--data-dir", type=Path, help="MMF's env.data_dir, for --scale paper")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the same as Markdown, too: NAME.md"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     out: Path = args.out.resolve()
     try:
         check_scale(args)
+        if args.markdown is not None and args.markdown.suffix != ".md":
+            raise GridError(f"--markdown: expected a name that ends in .md, got {args.markdown}")
         if not (out / "runs" / args.scale).is_dir() and not figures_below(out):
             raise GridError(
                 f"--out: no results in {out}; 'refnet table 2 --out {args.out}' makes some"
@@ -59,10 +65,12 @@ def run(args: argparse.Namespace) -> int:
         page = build_page(Place(out, cast(Scale, args.scale), data_dir))
         path = out / f"report_{args.scale}.html"
         write_atomically(render_page(page), path)
+        written = [path, *(write_markdown(page, args.markdown) if args.markdown else ())]
     except (GridError, RunFolderError, OSError) as error:
         print(f"refnet report: {error}", file=sys.stderr)
         return 1
-    print(f"{as_text(page.sections[0].tables[0])}\n\n{page.notice}\n\nWritten: {path}")
+    print(f"{as_text(page.sections[0].tables[0])}\n\n{page.notice}")
+    print(f"\nWritten: {', '.join(map(str, written))}")
     return 0
 
 
