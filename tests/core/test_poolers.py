@@ -1,5 +1,7 @@
 """The five poolers of Table 5, and the release's reading of "k from last"."""
 
+import re
+
 import pytest
 import torch
 
@@ -76,15 +78,46 @@ def test_no_tokens_give_zeros():
     assert (pool_tokens([torch.zeros(2, 0, 4)], torch.zeros(2, 0)) == 0).all()
 
 
-def test_bad_inputs_are_named():
-    states = [torch.randn(2, 3, 4)]
-    with pytest.raises(ValueError, match="did you mean 'average_last'"):
-        pool_tokens(states, None, "averagelast")
-    with pytest.raises(ValueError, match="'average_concat' reads the last 2 layers, got 1"):
-        pool_tokens(states, None, "average_concat")
-    with pytest.raises(ValueError, match=r"expected a mask of shape \(2, 3\)"):
-        pool_tokens(states, torch.ones(2, 4))
-    with pytest.raises(ValueError, match="one shape"):
-        pool_tokens([torch.randn(2, 3, 4), torch.randn(2, 4, 4)], None, "average_concat")
-    with pytest.raises(ValueError, match="one shape"):
-        pool_tokens([torch.randn(2, 3)])
+@pytest.mark.parametrize(
+    ("states", "mask", "pooler", "message"),
+    [
+        (
+            [(2, 3, 4)],
+            None,
+            "averagelast",
+            "pool_tokens: pooler: unknown pooler 'averagelast'; did you mean 'average_last'? "
+            f"(valid: {', '.join(sorted(POOLERS))})",
+        ),
+        (
+            [(2, 3, 4)],
+            None,
+            "average_concat",
+            "pool_tokens: pooler 'average_concat' reads the last 2 layers, got 1",
+        ),
+        (
+            [(2, 3, 4)],
+            (2, 4),
+            "average_last",
+            "pool_tokens: expected a mask of shape (2, 3) [B, T], got (2, 4)",
+        ),
+        (
+            [(2, 3, 4), (2, 4, 4)],
+            None,
+            "average_concat",
+            "pool_tokens: expected hidden states of one shape [B, T, D], got (2, 3, 4), (2, 4, 4)",
+        ),
+        (
+            [(2, 3)],
+            None,
+            "average_last",
+            "pool_tokens: expected hidden states of one shape [B, T, D], got (2, 3)",
+        ),
+    ],
+)
+def test_bad_inputs_are_named(states, mask, pooler, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        pool_tokens(
+            [torch.randn(shape) for shape in states],
+            None if mask is None else torch.ones(mask),
+            pooler,
+        )

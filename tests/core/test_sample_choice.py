@@ -48,12 +48,28 @@ def test_the_choice_does_not_depend_on_the_order_of_the_samples(ids, seed):
     assert len(_chosen(ids, 0.3, seed)) >= 1
 
 
-def test_every_stratum_keeps_its_share_give_or_take_one():
-    strata = ["rare" if int(name) % 40 == 0 else "common" for name in IDS]
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("strata_count", [2, 10])
+def test_every_stratum_keeps_its_share_give_or_take_one(strata_count, seed):
+    generator = random.Random(strata_count)
+    strata = [min(int(generator.expovariate(1)), strata_count - 1) for _ in IDS]
+    assert len(set(strata)) >= 2
     for fraction in FRACTIONS:
-        count = Counter(strata[position] for position in choose_fraction(IDS, fraction, 1, strata))
+        chosen = choose_fraction(IDS, fraction, seed, strata)
+        count = Counter(strata[position] for position in chosen)
         for stratum, size in Counter(strata).items():
             assert abs(count[stratum] - fraction * size) <= 1
+
+
+def test_within_a_stratum_the_choice_is_by_the_hash_alone():
+    strata = [int(name) % 7 for name in IDS]
+    order = seeded_order(IDS, 3)
+    for fraction in FRACTIONS:
+        chosen = choose_fraction(IDS, fraction, 3, strata)
+        for stratum in range(7):
+            own = [position for position in order if strata[position] == stratum]
+            taken = {position for position in chosen if strata[position] == stratum}
+            assert taken == set(own[: len(taken)])
 
 
 @given(st.integers(2, 40), st.integers(0, 5))
@@ -72,6 +88,11 @@ def test_the_rarest_label_stands_for_a_set():
 def test_the_order_is_the_same_on_every_machine():
     """The hash is spelt out: a change would make old label files and runs disagree."""
     assert seeded_order(["a", "b", "c", "d"], 0) == [3, 0, 2, 1]
+    assert another_sample(list("abcd"), 0) == [2, 3, 1, 0]
+    assert another_sample(list("abcd"), 1) == [1, 2, 3, 0]
+    strata = list("xxxxxxyyyz")
+    for fraction, positions in ((0.1, [5]), (0.3, [3, 5, 7]), (0.5, [0, 3, 5, 6, 7])):
+        assert choose_fraction(list("abcdefghij"), fraction, 0, strata) == positions
 
 
 @pytest.mark.parametrize(
