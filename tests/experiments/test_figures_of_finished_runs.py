@@ -1,0 +1,141 @@
+"""Figures 4, 7 and 10 of runs that are finished: each number is that of the runs' files."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+
+from refnet_mmf.cli import main
+from refnet_mmf.experiments.report.collect import Place
+from refnet_mmf.experiments.run_figures.gamma_sweep import gamma_cell
+from refnet_mmf.experiments.run_figures.measures import METRICS
+from refnet_mmf.experiments.tables.paper_tables import label_cell
+from tests.experiments.finished_runs import write_finished, write_log
+
+DATA_SET, MODEL = "hateful_memes", "gmu"
+SEEDS = (0, 1, 2)
+GAMMAS = (0.0, 0.1, 0.3)
+PERCENTS = (5.0, 100.0)
+VARIANTS = ("baseline", "refnet", "refnetms")
+TITLES = {"baseline": "GMU", "refnet": "ReFNet-GMU", "refnetms": "ReFNetMS-GMU"}
+
+
+@pytest.fixture
+def place(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    return Place(tmp_path / "results", "mini", data)
+
+
+def draw(place, name, *words):
+    """Draw a figure; return its rows, and its comments."""
+    options = ["--out", place.out, "--data-dir", place.data_dir, "--model", MODEL]
+    options += ["--data-set", DATA_SET, "--seeds", len(SEEDS), *words]
+    assert main(["figure", name, *map(str, options)]) == 0
+    file = place.out / f"figures/figure_{name}_{DATA_SET}_{MODEL}_mini.csv"
+    assert file.with_suffix(".svg").is_file() and file.with_suffix(".png").is_file()
+    lines = file.read_text().splitlines()
+    comments = [line for line in lines if line.startswith("#")]
+    return list(csv.DictReader(line for line in lines if line not in comments)), comments
+
+
+def write_runs(place, cells):
+    """Finish each cell with random values; return them by cell, split and metric, over seeds."""
+    random = np.random.default_rng(0)
+    scores = {}
+    for cell in cells:
+        for job in place.jobs([cell], [(0, seed) for seed in SEEDS]):
+            values = {
+                split: {
+                    metric: 0.5 + 0.1 * random.random() for metric in METRICS[DATA_SET].values()
+                }
+                for split in ("val", "test")
+            }
+            write_finished(job, values)
+            for split, of in values.items():
+                for metric, value in of.items():
+                    scores.setdefault((cell.name, split, metric), []).append(100 * value)
+    return scores
+
+
+def test_the_sweep_is_the_change_to_gamma_0(place, capsys):
+    cells = {gamma: gamma_cell(DATA_SET, MODEL, gamma) for gamma in GAMMAS}
+    scores = write_runs(place, cells.values())
+    rows, comments = draw(place, "4", "--gammas", "0.1,0.3")
+    assert len(rows) == len(GAMMAS) * 2 * 2
+    for row in rows:
+        key = row["split"], METRICS[DATA_SET][row["metric"]]
+        own = np.array(scores[(cells[float(row["gamma"])].name, *key)])
+        before = np.array(scores[(cells[0.0].name, *key)])
+        change = 100 * (own / before - 1)
+        assert float(row["mean"]) == pytest.approx(own.mean(), rel=1e-5)
+        assert float(row["std"]) == pytest.approx(own.std(ddof=1), rel=1e-4)
+        assert float(row["relative_change_mean"]) == pytest.approx(change.mean(), abs=1e-4)
+        assert float(row["relative_change_std"]) == pytest.approx(change.std(ddof=1), abs=1e-3)
+        assert (row["runs"], row["pairs"]) == ("3", "3")
+    assert any("MINIATURE" in comment for comment in comments)
+    first = next(iter(METRICS[DATA_SET].values()))
+    best = max(GAMMAS, key=lambda gamma: np.mean(scores[cells[gamma].name, "val", first]))
+    chosen = "The gamma with the best validation score: Hateful Memes, GMU: "
+    assert f"{chosen}{best:g}" in capsys.readouterr().out
+
+
+def test_label_efficiency_is_scores_and_paired_differences(place, capsys):
+    cells = {
+        (variant, percent): label_cell(DATA_SET, MODEL, variant, percent)
+        for variant in VARIANTS
+        for percent in PERCENTS
+    }
+    scores = write_runs(place, cells.values())
+    rows, _ = draw(place, "7", "--labels", "5,100")
+    assert len(rows) == len(VARIANTS) * len(PERCENTS) * 2 * 2
+    by_title = {title: variant for variant, title in TITLES.items()}
+    for row in rows:
+        variant, percent = by_title[row["method"]], float(row["labels_percent"])
+        key = row["split"], METRICS[DATA_SET][row["metric"]]
+        own = np.array(scores[(cells[variant, percent].name, *key)])
+        before = np.array(scores[(cells["baseline", percent].name, *key)])
+        assert float(row["mean"]) == pytest.approx(own.mean(), rel=1e-5)
+        assert float(row["difference_to_baseline"]) == pytest.approx(
+            (own - before).mean(), abs=1e-4
+        )
+        assert row["pairs"] == "3"
+    assert "16 comparisons" in capsys.readouterr().out
+
+
+def test_loss_curves_are_those_of_the_logs(place):
+    added = {
+        "baseline": {},
+        "refnet": {"refiner_text_unweighted": 0.5, "refiner_image_unweighted": 0.25},
+        "refnetms": {
+            "refiner_text_unweighted": 0.4,
+            "refiner_image_unweighted": 0.2,
+            "metric_loss_unweighted": 3.0,
+        },
+    }
+    for variant, terms in added.items():
+        cell = label_cell(DATA_SET, MODEL, variant, 100)
+        for job in place.jobs([cell], [(0, seed) for seed in SEEDS]):
+            write_finished(job, {"test": dict.fromkeys(METRICS[DATA_SET].values(), 0.5)})
+            values = {f"train/{DATA_SET}/{name}": value for name, value in terms.items()}
+            values[f"train/{DATA_SET}/cross_entropy"] = 0.7
+            write_log(job.run, (10, 20), {**values, "train/total_loss": 1.0 + job.seed})
+    rows, _ = draw(place, "10", "--labels", "100")
+    found = {(row["loss"], row["method"], row["update"]): row for row in rows}
+    for variant, title in TITLES.items():
+        total = found["total", title, "20"]
+        assert (float(total["mean"]), float(total["std"]), total["runs"]) == (2, 1, "3")
+        assert float(found["classification", title, "10"]["mean"]) == pytest.approx(0.7)
+        losses = {loss for loss, method, _ in found if method == title}
+        assert len(losses) == 2 + len(added[variant])
+    assert {row["update"] for row in rows} == {"10", "20"}
+
+
+def test_runs_that_are_not_finished_are_not_run_without_data(place, capsys):
+    (place.data_dir / "datasets").mkdir()
+    words = ["--out", place.out, "--data-dir", place.data_dir, "--model", MODEL, "--seeds", 1]
+    assert main(["figure", "4", "--data-set", DATA_SET, *map(str, words)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("refnet figure 4: ") and error.count("\n") == 1
