@@ -11,7 +11,7 @@ ON_MAIN = MMF_CHECKOUT=$(abspath $(MMF)) PYTHONPATH=$(CURDIR)/build/mmf-main $(B
 MMF_STAMP = $(VENV)/.mmf-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-main test-main-slow test-mmf bench bench-full soak docs notebook dist lint typecheck clean
+.PHONY: help setup demo test test-slow coverage test-main test-main-slow test-mmf bench bench-full soak docs notebook dist lint typecheck clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ test: setup ## the test suite, but for what is slow
 
 test-slow: setup ## the slow part of the test suite
 	$(BIN)/python -m pytest -n $(JOBS) -m slow
+
+coverage: setup ## lines and branches that the test suite runs; fails below 90 %
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 test-main: mmf-main ## the test suite against a checkout of MMF main: make test-main MMF=DIR
 	$(ON_MAIN) pytest -n $(JOBS) -m "not slow"
