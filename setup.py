@@ -65,6 +65,7 @@ DOCS = [
     "mkdocstrings[python]",
     "nbconvert",
 ]
+MUTATION = ["mutmut>=3.8,<4"]
 LINT = ["mypy", "ruff", "types-PyYAML", "types-tabulate", "types-tqdm"]
 
 setup(
@@ -95,6 +96,7 @@ setup(
         "test": TEST,
         "lint": LINT,
         "docs": DOCS,
+        "mutation": MUTATION,
         "all": MMF + EXPERIMENTS + TEST + LINT,
     },
     entry_points={"console_scripts": ["refnet=refnet_mmf.cli:main"]},
