@@ -118,38 +118,6 @@ def test_every_weight_gets_a_gradient_and_it_is_the_derivative(fusion):
     assert all(parameter.grad is not None for parameter in module.parameters())
 
 
-@pytest.mark.parametrize("fusion", FUSIONS)
-@pytest.mark.parametrize(
-    ("dims", "given", "message"),
-    [
-        (TWO, {"image": 7}, "modality 'text' is missing"),
-        (TWO, {"image": 7, "txt": 5}, "unknown modality 'txt'; did you mean 'text'"),
-        (TWO, {"image": 8, "text": 5}, r"features\['image'\]: expected shape \[B, 7\], got"),
-    ],
-)
-def test_features_that_do_not_fit_are_named(fusion, dims, given, message):
-    with pytest.raises(ValueError, match=message):
-        fusion(dims, 6).double()(features(given))
-
-
-@pytest.mark.parametrize("fusion", FUSIONS)
-def test_settings_that_do_not_fit_are_named(fusion):
-    name = fusion.__name__
-    with pytest.raises(ValueError, match=f"{name}: input_dims: expected the width of each"):
-        fusion({}, 6)
-    with pytest.raises(ValueError, match=rf"{name}: input_dims\['text'\]: expected at least 1"):
-        fusion({"image": 3, "text": 0}, 6)
-    with pytest.raises(ValueError, match=f"{name}: fused_dim: expected at least 1, got 0"):
-        fusion(TWO, 0)
-
-
-def test_an_unknown_gate_and_a_gate_of_one_modality_are_refused():
-    with pytest.raises(ValueError, match="unknown gate 'input'; did you mean 'inputs'"):
-        GatedMultimodalUnit(TWO, 6, gate="input")
-    with pytest.raises(ValueError, match=r"at least two modalities to weigh, got \['text'\]"):
-        GatedMultimodalUnit({"text": 5}, 6)
-
-
 @pytest.mark.parametrize("normalization", ["batch", "layer", "none"])
 def test_the_classifier_is_normalised_maxout_layers_and_a_linear_one(normalization):
     classifier = MaxoutClassifier(6, 3, hidden_dim=4, normalization=normalization, dropout=0.0)

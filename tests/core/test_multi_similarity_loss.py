@@ -280,43 +280,6 @@ def test_module_equals_function():
     assert not list(module.parameters())
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"alpha": -1.0}, "alpha: expected more than 0, got -1.0"),
-        ({"alpha": float("nan")}, "alpha: expected a finite number"),
-        ({"beta": 0}, "beta: expected more than 0"),
-        ({"base": float("inf")}, "base: expected a finite number"),
-        ({"epsilon": -0.1}, "epsilon: expected at least 0"),
-        ({"match": "intersects"}, "did you mean 'intersect'"),
-    ],
-)
-def test_a_bad_setting_is_named(settings, message):
-    with pytest.raises(ValueError, match=message):
-        multi_similarity_loss(torch.randn(2, 3), torch.tensor([0, 1]), **settings)
-    with pytest.raises(ValueError, match=message):
-        MultiSimilarityLoss(**settings)
-
-
-def test_a_setting_of_the_wrong_type_is_named():
-    with pytest.raises(TypeError, match="alpha: expected a number, got '2'"):
-        MultiSimilarityLoss(alpha="2")
-
-
-@pytest.mark.parametrize(
-    ("embeddings", "targets"),
-    [
-        (torch.randn(4), torch.zeros(4)),
-        (torch.randn(4, 3), torch.zeros(5)),
-        (torch.randn(4, 3), torch.zeros(4, 2, 2)),
-        (torch.randn(4, 3), torch.tensor(1)),
-    ],
-)
-def test_shapes_that_do_not_fit_are_named(embeddings, targets):
-    with pytest.raises(ValueError, match="expected"):
-        multi_similarity_loss(embeddings, targets)
-
-
 def test_settings_so_sharp_that_what_is_mined_away_would_underflow_give_a_finite_loss():
     embeddings = torch.tensor([[1.0, 0.0], [-1.0, 0.1], [1.0, 0.1], [-1.0, 0.0]])
     labels = torch.tensor([0, 0, 1, 1])

@@ -127,23 +127,3 @@ def test_module_equals_function():
         module(first, second).item()
         == refiner_contrastive_loss(first, second, margin=0.3, form="column").item()
     )
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"margin": -0.1}, "margin: expected at least 0, got -0.1"),
-        ({"margin": float("nan")}, "margin: expected a finite number"),
-        ({"form": "rows"}, "did you mean 'row'"),
-    ],
-)
-def test_a_bad_setting_is_named(settings, message):
-    with pytest.raises(ValueError, match=message):
-        refiner_contrastive_loss(torch.randn(2, 3), torch.randn(2, 3), **settings)
-    with pytest.raises(ValueError, match=message):
-        RefinerContrastiveLoss(**settings)
-
-
-def test_shapes_that_do_not_fit_are_named():
-    with pytest.raises(ValueError, match=r"got \(2, 3\) and \(2, 4\)"):
-        refiner_contrastive_loss(torch.randn(2, 3), torch.randn(2, 4))
