@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,7 +48,12 @@ class CommandServer:
         )
 
     def run(
-        self, words: Sequence[object], folder: Path | None = None, *, merged: bool = False
+        self,
+        words: Sequence[object],
+        folder: Path | None = None,
+        *,
+        merged: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> Ended:
         """Run a command.
 
@@ -56,12 +61,14 @@ class CommandServer:
             words: the name of its module, and its options.
             folder: to run it in; None: that of this process.
             merged: its errors stand in its output, in their order.
+            environment: variables that it sees beside those of the server.
         """
         with tempfile.TemporaryDirectory() as logs:
             output, errors = Path(logs, "output"), Path(logs, "errors")
             request = {
                 "words": [str(word) for word in words],
                 "folder": str(folder or Path.cwd()),
+                "environment": dict(environment or {}),
                 "output": str(output),
                 "errors": str(output if merged else errors),
             }
@@ -76,9 +83,12 @@ class CommandServer:
         return CommandServer()
 
 
-def refnet(*words: object, folder: Path | None = None) -> Ended:
+def refnet(
+    *words: object, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Ended:
     """Run ``refnet`` in a folder."""
-    return CommandServer.shared().run(["refnet_mmf.cli", *words], folder)
+    words = ("refnet_mmf.cli", *words)
+    return CommandServer.shared().run(words, folder, environment=environment)
 
 
 def _serve() -> None:
@@ -103,6 +113,7 @@ def _run(request: dict) -> int:
         flags = os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND
         os.dup2(os.open(name, flags), descriptor)
     os.chdir(request["folder"])
+    os.environ.update(request["environment"])
     signal.alarm(LIMIT)
     module, *sys.argv[1:] = request["words"]
     try:

@@ -1,6 +1,5 @@
 """``refnet run`` checks the whole command before anything runs."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -283,17 +282,13 @@ def test_data_that_mmf_wants_to_download_names_the_command_that_marks_it(memes, 
     shutil.copytree(memes, data)
     for mark in data.rglob(".built.json"):
         mark.unlink()
-    done = subprocess.run(
-        [
-            *[sys.executable, "-m", "refnet_mmf.cli", "run", "model=refnet_mmbt"],
-            *["config=projects/hateful_memes/configs/mmbt/refnet_mini.yaml"],
-            *["dataset=hateful_memes", f"env.data_dir={data}", f"env.save_dir={tmp_path / 'save'}"],
-        ],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": ""},
+    done = refnet(
+        *("run", "model=refnet_mmbt", "dataset=hateful_memes"),
+        "config=projects/hateful_memes/configs/mmbt/refnet_mini.yaml",
+        *(f"env.data_dir={data}", f"env.save_dir={tmp_path / 'save'}"),
+        environment={"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": ""},
     )
-    assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
+    assert done.code == 1
+    last = done.errors.splitlines()[-1]
     assert last.startswith("refnet run: MMF wants to download ")
     assert "'refnet data check hateful_memes DIR --mark'" in last
