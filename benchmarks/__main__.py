@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from benchmarks import full_size, growth, imports, losses, steps
-from benchmarks.markdown import markdown_table
+from refnet_mmf.experiments.table_files import markdown_cells
 from refnet_mmf.experiments.versions import versions_with_python
 
 PACKAGES = ("torch", "pytorch-metric-learning", "mmf")
@@ -45,7 +45,7 @@ def losses_table(rows: Sequence[losses.Row]) -> str:
         cells += [row.ratios.get(name, "-") for name in others]
         cells += [f"{row.mebibytes[n]:.1f}" if n in row.mebibytes else "-" for n in held]
         lines.append(cells)
-    return markdown_table(head, lines)
+    return markdown_cells(head, lines)
 
 
 def steps_part(quick: bool, device: str) -> str:
@@ -118,7 +118,7 @@ def machine(device: str) -> str:
     """Processor, or GPU, and the versions that were measured."""
     name = torch.cuda.get_device_name() if device == "cuda" else _processor()
     found = versions_with_python(PACKAGES)
-    return f"{name}, one thread; " + ", ".join(f"{name} {found[name]}" for name in found)
+    return f"{name}, one thread; " + ", ".join(f"{what} {number}" for what, number in found.items())
 
 
 def put(page: Path, part: str, text: str) -> None:

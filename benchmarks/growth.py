@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
 from benchmarks.interleaved import interleaved_times
-from benchmarks.markdown import markdown_table
 from refnet_mmf import MultiSimilarityLoss, Refiner, multi_similarity_loss, pool_tokens
+from refnet_mmf.experiments.table_files import markdown_cells
 
 WIDTH = 512
 SERIES = {
@@ -109,4 +109,4 @@ def growth_table(points: list[Point]) -> str:
         factor = f"{point.milliseconds / before.milliseconds:.1f}" if known and before else "-"
         rows.append((point.series, point.size, f"{point.milliseconds:.2f}", factor))
         before = point
-    return markdown_table(("what grows", "size", "ms", "times the one before"), rows)
+    return markdown_cells(("what grows", "size", "ms", "times the one before"), rows)

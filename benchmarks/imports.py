@@ -9,7 +9,7 @@ import sys
 import numpy as np
 
 from benchmarks.interleaved import ratio
-from benchmarks.markdown import markdown_table
+from refnet_mmf.experiments.table_files import markdown_cells
 
 BEFORE = {
     "torch": "import torch",
@@ -55,4 +55,4 @@ def imports_table(times: dict[str, list[tuple[float, float]]]) -> str:
             found = ratio(list(values), [1.0] * len(values))
             cells.append(f"{found.median:.2f} ({found.low:.2f}-{found.high:.2f})")
         rows.append((name, *cells))
-    return markdown_table(("after", "its own seconds", "seconds of refnet_mmf"), rows)
+    return markdown_cells(("after", "its own seconds", "seconds of refnet_mmf"), rows)

@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.full_size import CONFIGS, write_config
 from benchmarks.interleaved import Ratio, interleaved_times, ratio
-from benchmarks.markdown import markdown_table
+from refnet_mmf.experiments.table_files import markdown_cells
 
 VARIANTS = {"baseline": "baseline", "ReFNet": "refnet", "ReFNetMS": "refnetms"}
 MODELS = ("concat", "linear_sum", "gmu", "mmbt", "vilbert")
@@ -151,7 +151,7 @@ def steps_table(rows: list[StepRow]) -> str:
         ]
         for row in rows
     ]
-    return markdown_table(head, cells)
+    return markdown_cells(head, cells)
 
 
 def _three_digits(value: Ratio) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tabulate import tabulate
-
 from refnet_mmf.experiments.page import Page, Section, Table
+from refnet_mmf.experiments.table_files import markdown_cells
 from refnet_mmf.plugin.atomic_file import write_atomically
 
 
@@ -46,8 +45,7 @@ def _text_of(section: Section) -> list[str]:
 def _table(table: Table) -> str:
     header = [_escape(cell) for cell in table.header]
     rows = [[_escape(cell) for cell in row] for row in table.rows]
-    cells = tabulate(rows, header, tablefmt="github", disable_numparse=True)
-    return f"*{_escape(table.caption)}*\n\n{cells}"
+    return f"*{_escape(table.caption)}*\n\n{markdown_cells(header, rows)}"
 
 
 def _escape(text: str) -> str:

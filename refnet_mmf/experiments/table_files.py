@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tabulate import tabulate
@@ -16,9 +16,14 @@ def as_markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
     """Return tables and notes as Markdown."""
     parts = []
     for table in tables:
-        cells = tabulate(table.rows, table.header, tablefmt="github", disable_numparse=True)
-        parts += [f"**{table.caption}**", cells]
+        parts += [f"**{table.caption}**", markdown_cells(table.header, table.rows)]
     return "\n\n".join([*parts, *(f"* {note}" for note in notes)]) + "\n"
+
+
+def markdown_cells(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    """Return a header and rows in Markdown, each cell as its text."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    return tabulate(cells, [str(cell) for cell in header], tablefmt="github", disable_numparse=True)
 
 
 def as_latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
@@ -38,10 +43,20 @@ def as_csv(table: Table) -> str:
 
 def show_table(table: Table, notes: Sequence[str], path: Path | None) -> None:
     """Print a table with its notes; write it, too, where ``path``, without an ending, is given."""
-    print("\n".join([as_text(table), "", *notes]))
+    show_tables([table], notes)
     if path is not None:
-        written = write_tables([table], notes, path.parent, path.name)
-        print(f"\nWritten: {', '.join(map(str, written))}")
+        say_written(write_tables([table], notes, path.parent, path.name))
+
+
+def show_tables(tables: Sequence[Table], notes: Sequence[str]) -> None:
+    """Print tables, and their notes below them."""
+    print("\n\n".join(as_text(table) for table in tables))
+    print("\n" + "\n".join(notes))
+
+
+def say_written(paths: Iterable[Path]) -> None:
+    """Print which files were written."""
+    print(f"\nWritten: {', '.join(map(str, paths))}")
 
 
 def write_tables(

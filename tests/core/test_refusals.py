@@ -112,29 +112,26 @@ REFUSED = [
         lambda: forward(mask={"text": torch.ones(6, 1)}),
         "Refiner: mask['text']: expected shape (6,), got (6, 1)",
     ),
-    (lambda: metric_loss(alpha=0), "multi_similarity_loss: alpha: expected more than 0, got 0"),
-    (lambda: metric_loss(beta=-1), "multi_similarity_loss: beta: expected more than 0, got -1"),
-    (
-        lambda: metric_loss(base=float("inf")),
-        "multi_similarity_loss: base: expected a finite number, got inf",
-    ),
-    (
-        lambda: metric_loss(epsilon=-0.1),
-        "multi_similarity_loss: epsilon: expected at least 0, got -0.1",
-    ),
-    (
-        lambda: metric_loss(match="exac"),
-        "multi_similarity_loss: match: unknown match 'exac'; "
-        "did you mean 'exact'? (valid: exact, intersect)",
-    ),
-    (
-        lambda: MultiSimilarityLoss(alpha=0),
-        "MultiSimilarityLoss: alpha: expected more than 0, got 0",
-    ),
-    (
-        lambda: MultiSimilarityLoss(match="x"),
-        "MultiSimilarityLoss: match: unknown match 'x'; "
-        "did you mean 'exact'? (valid: exact, intersect)",
+    *(
+        (lambda call=call, settings=settings: call(**settings), f"{place}: {message}")
+        for place, call in (
+            ("multi_similarity_loss", metric_loss),
+            ("MultiSimilarityLoss", MultiSimilarityLoss),
+        )
+        for settings, message in (
+            ({"alpha": 0}, "alpha: expected more than 0, got 0"),
+            ({"beta": -1}, "beta: expected more than 0, got -1"),
+            ({"base": float("inf")}, "base: expected a finite number, got inf"),
+            ({"epsilon": -0.1}, "epsilon: expected at least 0, got -0.1"),
+            (
+                {"match": "exac"},
+                "match: unknown match 'exac'; did you mean 'exact'? (valid: exact, intersect)",
+            ),
+            (
+                {"match": "x"},
+                "match: unknown match 'x'; did you mean 'exact'? (valid: exact, intersect)",
+            ),
+        )
     ),
     (
         lambda: multi_similarity_loss(EMBEDDINGS, torch.zeros(3)),
@@ -162,23 +159,19 @@ REFUSED = [
         lambda: positives_and_negatives(torch.zeros(2, 3, 4)),
         "targets: expected class indices [B] or multi-hot label sets [B, C], got shape (2, 3, 4)",
     ),
-    (
-        lambda: contrastive_loss(margin=-1),
-        "refiner_contrastive_loss: margin: expected at least 0, got -1",
-    ),
-    (
-        lambda: contrastive_loss(form="col"),
-        "refiner_contrastive_loss: form: unknown form 'col'; "
-        "did you mean 'column'? (valid: column, row)",
-    ),
-    (
-        lambda: RefinerContrastiveLoss(margin=-1),
-        "RefinerContrastiveLoss: margin: expected at least 0, got -1",
-    ),
-    (
-        lambda: RefinerContrastiveLoss(form="col"),
-        "RefinerContrastiveLoss: form: unknown form "
-        "'col'; did you mean 'column'? (valid: column, row)",
+    *(
+        (lambda call=call, settings=settings: call(**settings), f"{place}: {message}")
+        for place, call in (
+            ("refiner_contrastive_loss", contrastive_loss),
+            ("RefinerContrastiveLoss", RefinerContrastiveLoss),
+        )
+        for settings, message in (
+            ({"margin": -1}, "margin: expected at least 0, got -1"),
+            (
+                {"form": "col"},
+                "form: unknown form 'col'; did you mean 'column'? (valid: column, row)",
+            ),
+        )
     ),
     (
         lambda: refiner_contrastive_loss(EMBEDDINGS, torch.zeros(2, 4)),

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from tqdm import tqdm
 
 from refnet_mmf.experiments.grid import run_folder
-from refnet_mmf.experiments.grid.cell import Job
+from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.run_folder import Result, RunFolderError
 from refnet_mmf.experiments.grid.submission import Submission
 from refnet_mmf.experiments.mmf_run import RunFailed, execute
@@ -34,6 +34,23 @@ class Outcome:
 
     results: dict[Job, Result] = field(default_factory=dict)
     failures: dict[Job, str] = field(default_factory=dict)
+
+    def of(self, cells: Sequence[Cell]) -> Outcome:
+        """Return what there is of some experiments, in their order."""
+        return Outcome(
+            {
+                job: result
+                for cell in cells
+                for job, result in self.results.items()
+                if job.cell == cell
+            },
+            {
+                job: reason
+                for cell in cells
+                for job, reason in self.failures.items()
+                if job.cell == cell
+            },
+        )
 
 
 def finished(jobs: Sequence[Job]) -> Outcome:

@@ -192,10 +192,10 @@ def comparisons_of(
     for method, against in claim.pairs:
         own, baseline = table.row(method), table.row(against)
         for title in claim.columns:
-            few, many = (title, None) if isinstance(title, str) else title
-            if many is None:
-                found.append(comparison_of(own, baseline, columns[few], results))
+            if isinstance(title, str):
+                found.append(comparison_of(own, baseline, columns[title], results))
             else:
+                few, many = title
                 found.append(compare_gains(own, baseline, (columns[few], columns[many]), results))
     return found
 

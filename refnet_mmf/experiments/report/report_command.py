@@ -25,6 +25,7 @@ from refnet_mmf.experiments.report.collect import (
     measured_rounds,
 )
 from refnet_mmf.experiments.report.other_claims import graph_claim, time_claims, untestable_claims
+from refnet_mmf.experiments.table_files import say_written
 from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.embedding_measures import known
 from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
@@ -70,14 +71,14 @@ def run(args: argparse.Namespace) -> int:
         print(f"refnet report: {error}", file=sys.stderr)
         return 1
     print(f"{as_text(page.sections[0].tables[0])}\n\n{page.notice}")
-    print(f"\nWritten: {', '.join(map(str, written))}")
+    say_written(written)
     return 0
 
 
 def build_page(place: Place) -> Page:
     """Put what there is at ``place`` on a page."""
     tables = {name: parts_of(name) for name in SCORE_TABLES}
-    outcomes = {name: _outcome(name, parts, place) for name, parts in tables.items()}
+    outcomes = _outcomes(tables, place)
     results = {name: outcome.results for name, outcome in outcomes.items()}
     rounds, times = measured_rounds(place)
     claims = Table(
@@ -128,10 +129,18 @@ _HOW_CLAIMS_ARE_JUDGED = (
 )
 
 
-def _outcome(name: str, parts: Sequence[ScoreTable], place: Place) -> Outcome:
-    """Return what is finished of a table's runs, and measured of them."""
-    outcome = finished_runs([cell for part in parts for cell in part.cells], place)
-    return known(outcome, MEASURES[name]) if name in MEASURES else outcome
+def _outcomes(tables: Mapping[str, Sequence[ScoreTable]], place: Place) -> dict[str, Outcome]:
+    """Return what is finished of each table's runs, and measured of them; each is read once."""
+    cells = {
+        name: list(dict.fromkeys(cell for part in parts for cell in part.cells))
+        for name, parts in tables.items()
+    }
+    everything = finished_runs((cell for of_table in cells.values() for cell in of_table), place)
+    with_scores = {measure: known(everything, measure) for measure in set(MEASURES.values())}
+    return {
+        name: (with_scores[MEASURES[name]] if name in MEASURES else everything).of(of_table)
+        for name, of_table in cells.items()
+    }
 
 
 def _section(title: str, parts: Sequence[ScoreTable], outcome: Outcome) -> Section:

@@ -165,8 +165,7 @@ def compare_gains(
         gains(row.cells[column.key], baseline.cells[column.key], column, results)
         for column in columns
     )
-    pairs = sorted(of_first.keys() & of_second.keys())
-    return compare([of_first[p] for p in pairs], [of_second[p] for p in pairs])
+    return _compare_paired(of_first, of_second)
 
 
 def gains(cell: Cell, baseline: Cell, column: Column, results: Mapping[Job, Result]) -> Scores:
@@ -180,6 +179,10 @@ def compare_cells(
 ) -> Comparison:
     """Compare an experiment with another in one metric, paired over data seeds and seeds."""
     own, theirs = (scores(results, each, column) for each in (cell, baseline))
+    return _compare_paired(own, theirs)
+
+
+def _compare_paired(own: Scores, theirs: Scores) -> Comparison:
     pairs = sorted(own.keys() & theirs.keys())
     return compare([own[p] for p in pairs], [theirs[p] for p in pairs])
 

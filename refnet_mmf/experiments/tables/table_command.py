@@ -17,9 +17,9 @@ from refnet_mmf.experiments.grid.options import (
 )
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome, run_all
-from refnet_mmf.experiments.page import Table, as_text
+from refnet_mmf.experiments.page import Table
 from refnet_mmf.experiments.retrieval import MATCHES
-from refnet_mmf.experiments.table_files import write_tables
+from refnet_mmf.experiments.table_files import say_written, show_tables, write_tables
 from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.embedding_measures import measured
 from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
@@ -144,9 +144,8 @@ def _show(
     tables: Sequence[Table], notes: Sequence[str], options: GridOptions, file_name: str
 ) -> None:
     paths = write_tables(tables, notes, options.out / "tables", file_name)
-    print("\n\n".join(as_text(table) for table in tables))
-    print("\n" + "\n".join(notes))
-    print(f"\nWritten: {', '.join(map(str, paths))}")
+    show_tables(tables, notes)
+    say_written(paths)
 
 
 def _exit_code(reasons: Collection[str], of: int, what: str) -> int:

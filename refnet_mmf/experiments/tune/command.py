@@ -21,9 +21,9 @@ from refnet_mmf.experiments.grid.options import (
 )
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome, run_all
-from refnet_mmf.experiments.page import Table, as_text
+from refnet_mmf.experiments.page import Table
 from refnet_mmf.experiments.run_figures.measures import METRICS as NAMED_METRICS
-from refnet_mmf.experiments.table_files import write_tables
+from refnet_mmf.experiments.table_files import say_written, show_tables, write_tables
 from refnet_mmf.experiments.tune.results import choice_rows, trial_rows
 from refnet_mmf.experiments.tune.search import Search, Trial
 from refnet_mmf.experiments.tune.space import Space, baseline_cell, read_range, searched_cell
@@ -247,9 +247,8 @@ def _write(
     ]
     paths = write_tables(every, notes, options.grid.out / "tune", options.name)
     if show:
-        print("\n\n".join(as_text(table) for table in every))
-        print("\n" + "\n".join(notes))
-        print(f"\nWritten: {', '.join(map(str, paths))}")
+        show_tables(every, notes)
+        say_written(paths)
 
 
 def _failures(failed: dict[Job, str]) -> list[str]:
