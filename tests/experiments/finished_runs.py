@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from refnet_mmf.experiments.embed import file_hash
+from refnet_mmf.experiments.embedding_file import write_embeddings
 from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Job
 from refnet_mmf.experiments.mmf_run import Run
+from refnet_mmf.experiments.tables.embedding_measures import EmbeddingMeasure
+from refnet_mmf.plugin.embedding_set import EmbeddingSet
 
 
 def write_finished(job: Job, values: Mapping[str, Mapping[str, float]], seconds: float = 1.0):
@@ -28,3 +32,27 @@ def write_log(run: Run, updates: Iterable[int], values: Mapping[str, float]) -> 
     last = max(updates := list(updates))
     lines = [f"mmf.train : progress: {update}/{last}, {shown}, lr: 0.1" for update in updates]
     Path(run.log).write_text("\n".join(lines) + "\n")
+
+
+def write_test_embeddings(job: Job, embeddings: EmbeddingSet) -> Path:
+    """Write a checkpoint, no real one, and what it is said to make of the test split."""
+    checkpoint = job.run.folder / "best.ckpt"
+    checkpoint.write_bytes(b"no weights")
+    about = {
+        "model": job.cell.model,
+        "checkpoint": checkpoint.name,
+        "checkpoint_sha256": file_hash(checkpoint),
+        "data_set": job.cell.data_set,
+        "split": "test",
+        "miniature": {"size": "tiny", "seed": job.data_seed},
+        "pooler": "mean",
+        "versions": {},
+    }
+    path = job.run.folder / "test.npz"
+    write_embeddings(path, embeddings, about)
+    return path
+
+
+def write_measure(job: Job, measure: EmbeddingMeasure, scores: Mapping[str, float]) -> None:
+    """Write what the test split's embeddings are said to come to."""
+    run_folder.write_json({"scores": dict(scores)}, job.run.folder / measure.file_name)

@@ -1,4 +1,4 @@
-"""Figures 4, 7 and 10 of runs that are finished: each number is that of the runs' files."""
+"""Figures 4, 5, 7, 10 of runs that are finished: each number is that of the runs' files."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from refnet_mmf.cli import main
+from refnet_mmf.experiments.grid.cell import Cell
 from refnet_mmf.experiments.report.collect import Place
 from refnet_mmf.experiments.run_figures.gamma_sweep import gamma_cell
 from refnet_mmf.experiments.run_figures.measures import METRICS
 from refnet_mmf.experiments.tables.paper_tables import label_cell
-from tests.experiments.finished_runs import write_finished, write_log
+from refnet_mmf.plugin.embedding_set import EmbeddingSet
+from tests.experiments.finished_runs import write_finished, write_log, write_test_embeddings
 
 DATA_SET, MODEL = "hateful_memes", "gmu"
 SEEDS = (0, 1, 2)
@@ -131,6 +133,63 @@ def test_loss_curves_are_those_of_the_logs(place):
         losses = {loss for loss, method, _ in found if method == title}
         assert len(losses) == 2 + len(added[variant])
     assert {row["update"] for row in rows} == {"10", "20"}
+
+
+def test_the_map_of_embeddings_shows_every_sample_in_every_view(place, capsys):
+    """Two classes far apart; the features of text alone know the class."""
+    random = np.random.default_rng(0)
+    count, width = 40, 6
+    labels = np.arange(count) % 2
+    apart = 10 * (2 * labels[:, None] - 1) + random.normal(size=(count, width))
+    mixed = random.normal(size=(count, width))
+    embeddings = EmbeddingSet(
+        ids=np.arange(100, 100 + count),
+        fused=apart,
+        features={"text": apart[:, :4], "image": mixed},
+        queries={"text": apart, "image": mixed},
+        labels=np.append(labels[:-1], -1),
+    )
+    for variant in VARIANTS:
+        for job in place.jobs([Cell(DATA_SET, MODEL, variant)], [(0, seed) for seed in SEEDS]):
+            write_finished(job, {"test": dict.fromkeys(METRICS[DATA_SET].values(), 0.5)})
+            write_test_embeddings(job, embeddings)
+    rows, comments = draw(place, "5")
+    labelled = {str(key) for key in embeddings.ids[:-1]}
+    for view, modalities in {
+        "fused embedding": {"both"},
+        "one modality alone, fused": {"text", "image"},
+        "before the fusion": {"text", "image"},
+    }.items():
+        for method in TITLES.values():
+            drawn = [row for row in rows if (row["view"], row["method"]) == (view, method)]
+            assert {(row["id"], row["modality"]) for row in drawn} == {
+                (key, modality) for key in labelled for modality in modalities
+            }
+            assert {row["class"] for row in drawn} == {"hateful", "not hateful"}
+            assert {(row["data_seed"], row["seed"]) for row in drawn} == {("0", "0")}
+    assert any("MINIATURE" in comment for comment in comments)
+    table = capsys.readouterr().out
+    fused = next(line for line in table.splitlines() if line.startswith("fused embedding"))
+    assert "0.9" in fused and "100.000" in fused
+
+
+def test_a_map_takes_as_many_samples_as_it_is_told(place):
+    random = np.random.default_rng(0)
+    points = random.normal(size=(30, 5))
+    embeddings = EmbeddingSet(
+        ids=np.arange(30),
+        fused=points,
+        features={"text": points, "image": points},
+        queries={"text": points, "image": points},
+        labels=np.arange(30) % 2,
+    )
+    for variant in VARIANTS:
+        for job in place.jobs([Cell(DATA_SET, MODEL, variant)], [(0, seed) for seed in SEEDS]):
+            write_finished(job, {"test": dict.fromkeys(METRICS[DATA_SET].values(), 0.5)})
+            write_test_embeddings(job, embeddings)
+    rows, _ = draw(place, "5", "--samples", "12")
+    assert len({row["id"] for row in rows}) == 12
+    assert len(rows) == len(VARIANTS) * 12 * 5
 
 
 def test_runs_that_are_not_finished_are_not_run_without_data(place, capsys):

@@ -1,0 +1,101 @@
+"""`refnet table` where every run is finished: each number is that of the runs' files."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+
+import numpy as np
+import pytest
+
+from refnet_mmf.cli import main
+from refnet_mmf.experiments.grid import run_folder
+from refnet_mmf.experiments.report.collect import Place
+from refnet_mmf.experiments.run_figures.measures import METRICS
+from refnet_mmf.experiments.tables.known_tables import MEASURES, parts_of
+from tests.experiments.finished_runs import write_finished, write_measure
+
+SEEDS = (0, 1, 2)
+
+
+@pytest.fixture
+def place(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    return Place(tmp_path / "results", "mini", data)
+
+
+@pytest.fixture(params=["2", "1", "probes"])
+def finished(request, place):
+    """A table's name, and the jobs of it with a value of their own in every column."""
+    name = request.param
+    parts = parts_of(name, "exact")
+    cells = list(dict.fromkeys(cell for part in parts for cell in part.cells))
+    jobs = place.jobs(cells, [(0, seed) for seed in SEEDS])
+    measured = {column.metric for part in parts for column in part.columns}
+    random = np.random.default_rng(0)
+    values = {}
+    for job in jobs:
+        values[job] = {metric: 0.2 + 0.6 * random.random() for metric in sorted(measured)}
+        stock = dict.fromkeys(METRICS[job.cell.data_set].values(), 0.5)
+        write_finished(job, {"val": stock, "test": values[job] if name == "2" else stock})
+        if name != "2":
+            write_measure(job, MEASURES[name], values[job])
+    return name, values
+
+
+def table(place, name):
+    words = ["table", name, "--out", place.out, "--data-dir", place.data_dir]
+    return main([*map(str, words), "--seeds", str(len(SEEDS))])
+
+
+def rows_of(place, name, number=""):
+    file = place.out / f"tables/table_{name}_mini{number}.csv"
+    return list(csv.reader(file.read_text().splitlines()))
+
+
+def test_each_cell_is_mean_and_deviation_of_its_runs(place, finished, capsys):
+    name, values = finished
+    assert table(place, name) == 0
+    shown = capsys.readouterr().out
+    assert "MINIATURE" in shown and "Seeds 0, 1, 2; data seeds 0" in shown
+    part = parts_of(name, "exact")[0]
+    header, *rows = rows_of(place, name)
+    assert [row[0] for row in rows] == [row.title for row in part.rows]
+    for column in part.columns:
+        at = header.index(column.title)
+        for row, written in zip(part.rows, rows, strict=True):
+            cell = row.cells.get(column.key)
+            own = [100 * of[column.metric] for job, of in values.items() if job.cell == cell]
+            expected = f"{statistics.mean(own):.2f} ± {statistics.stdev(own):.2f}" if own else "-"
+            assert written[at] == expected
+
+
+def test_one_run_that_fails_is_named_and_the_others_stay_in_the_table(place, finished, capsys):
+    name, values = finished
+    lost = next(iter(values))
+    other = {"command": "another", "versions": {}, "seconds": 1.0, "values": {"test": {}}}
+    run_folder.write_json(other, lost.run.folder / run_folder.FINISHED)
+    run_folder.write_json(other, lost.run.folder / run_folder.STARTED)
+    assert table(place, name) == 1
+    said = capsys.readouterr()
+    assert f"Failed: {lost.run.name}: " in said.out
+    assert f"refnet table: 1 of {len(values)} runs failed: " in said.err
+    assert said.err.strip().splitlines()[-1].startswith("refnet table: ")
+    assert len(rows_of(place, name)) == 1 + len(parts_of(name, "exact")[0].rows)
+
+
+def test_a_measure_that_cannot_be_made_is_a_failure_of_its_run(place, capsys):
+    """The run is finished, but its checkpoint is gone."""
+    pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
+    parts = parts_of("1", "exact")
+    scores = {column.metric: 0.5 for part in parts for column in part.columns}
+    jobs = place.jobs(parts[0].cells, [(0, seed) for seed in SEEDS])
+    for job in jobs:
+        write_finished(job, {"test": dict.fromkeys(METRICS[job.cell.data_set].values(), 0.5)})
+        if job is not jobs[0]:
+            write_measure(job, MEASURES["1"], scores)
+    assert table(place, "1") == 1
+    said = capsys.readouterr()
+    assert f"Failed: {jobs[0].run.name}: retrieval: " in said.out
+    assert not (jobs[0].run.folder / MEASURES["1"].file_name).exists()
