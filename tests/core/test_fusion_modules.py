@@ -9,7 +9,11 @@ from torch import nn
 
 from refnet_mmf import ConcatFusion, GatedMultimodalUnit, LinearSum
 from refnet_mmf.core.maxout import Maxout, MaxoutClassifier
-from refnet_mmf.core.normalization import build_normalization
+from refnet_mmf.core.normalization import (
+    FeatureNormalization,
+    build_normalization,
+    running_statistics_kept,
+)
 
 TWO = {"image": 7, "text": 5}
 THREE = {"image": 7, "text": 5, "sound": 3}
@@ -203,3 +207,34 @@ def test_a_batch_of_one_trains_with_batch_normalisation():
     scores.sum().backward()
     assert scores.shape == (1, 3) and scores.isfinite().all()
     assert torch.equal(classifier[0].running_mean, before)
+
+
+@pytest.mark.parametrize("kind", ["batch", "layer", "none"])
+def test_each_modality_has_a_normalisation_of_its_own(kind):
+    dims = {"text": 3, "image": 5}
+    norm = FeatureNormalization(dims, kind)
+    x = {name: torch.randn(4, dim) for name, dim in dims.items()}
+    normalised = norm(x)
+    assert list(normalised) == list(dims)
+    for name, dim in dims.items():
+        assert torch.equal(normalised[name], build_normalization(kind, dim)(x[name]))
+    norms = list(norm.modalities.values())
+    assert norms[0] is not norms[1]
+
+
+def test_modalities_are_by_default_normalised_over_the_batch():
+    norm = FeatureNormalization({"text": 3})
+    assert [type(one).__name__ for one in norm.modalities.values()] == ["BatchNorm"]
+
+
+def test_statistics_are_kept_again_after_the_context_even_if_it_fails():
+    norm = build_normalization("batch", 3)
+    network = nn.Sequential(norm, nn.BatchNorm1d(3, track_running_stats=False))
+    x = 5 + torch.randn(8, 3)
+    with pytest.raises(RuntimeError, match="stop"), running_statistics_kept(network):
+        network(x)
+        raise RuntimeError("stop")
+    assert norm.running_mean.tolist() == [0, 0, 0] and norm.num_batches_tracked == 0
+    assert not network[1].track_running_stats
+    network(x)
+    assert norm.num_batches_tracked == 1

@@ -17,11 +17,13 @@ from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from refnet_mmf import MultiSimilarityLoss, Refiner, RefinerContrastiveLoss
-from refnet_mmf.core.global_batch import gather_rows, global_mean, world_size
+from refnet_mmf.core.global_batch import gather_objects, gather_rows, global_mean, world_size
+from refnet_mmf.core.global_batch import rank as this_rank
 
 SPLITS = {2: [(6, 6), (7, 2), (5, 0), (0, 0)], 3: [(4, 4, 4), (5, 3, 1), (4, 0, 2), (0, 0, 1)]}
 DTYPES = {torch.float32: 1e-6, torch.float64: 1e-12}
 WIDTH = 5
+Work = Callable[[int, int, str], None]
 
 
 class Batch:
@@ -117,28 +119,47 @@ def _join(rank: int, ranks: int, folder: str) -> None:
     )
 
 
-def _run_rank(rank: int, ranks: int, folder: str) -> None:
+def _enter(index: int, work: Work, ranks: int, folder: str) -> None:
+    """Be one of the other ranks, in a process of its own."""
     torch.set_num_threads(1)
-    _join(rank, ranks, folder)
+    _join(index + 1, ranks, folder)
+    work(index + 1, ranks, folder)
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def on_ranks(ranks: int, work: Work, folder: Path) -> None:
+    """Call ``work(rank, ranks, folder)`` on each rank; this process is rank 0."""
+    others = torch.multiprocessing.spawn(
+        _enter, (work, ranks, str(folder)), nprocs=ranks - 1, join=False
+    )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    _join(0, ranks, str(folder))
+    try:
+        work(0, ranks, str(folder))
+        dist.barrier()
+    finally:
+        dist.destroy_process_group()
+        torch.set_num_threads(threads)
+    while not others.join():
+        pass
+
+
+def _run_rank(rank: int, ranks: int, folder: str) -> None:
     results = {}
     for case, dtype, split in itertools.product(CASES, DTYPES, SPLITS[ranks]):
         network = DistributedDataParallel(Network(case, dtype))
         batch = Batch(_rows(split, rank), dtype)
         results[case, dtype, split] = _value_and_gradients(network, batch)
-    try:
-        gather_rows(torch.zeros(2, 3 + rank))
-    except ValueError as error:
-        results["error"] = str(error)
     torch.save(results, f"{folder}/{rank}.pt")
-    dist.barrier()
-    dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module", params=[2, 3], ids=["2 ranks", "3 ranks"])
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list:
     """What each rank has computed, for 2 ranks and for 3."""
     folder = tmp_path_factory.mktemp("ranks")
-    torch.multiprocessing.spawn(_run_rank, (request.param, str(folder)), nprocs=request.param)
+    on_ranks(request.param, _run_rank, folder)
     return [torch.load(f) for f in sorted(Path(folder).glob("*.pt"))]
 
 
@@ -165,11 +186,6 @@ def test_the_cases_have_something_to_do() -> None:
         assert max(gradient.abs().max() for gradient in gradients) > 0.01
 
 
-def test_ranks_whose_rows_differ_in_shape_all_say_so(results: list) -> None:
-    for rank_results in results:
-        assert "rank 0 has float32 [B, 3], rank 1 has float32 [B, 4]" in rank_results["error"]
-
-
 def test_without_a_process_group_nothing_changes() -> None:
     rows, labels = torch.randn(4, 3), torch.arange(4)
     assert world_size() == 1
@@ -182,21 +198,98 @@ def test_without_a_process_group_nothing_changes() -> None:
     assert global_mean(rows[:, 0], mask & False) == 0
 
 
+def _rows_of(rank: int, kind: str) -> tuple[Tensor, Tensor]:
+    """Rows and labels of a rank: three, none and two; a rank without rows knows no shape either."""
+    first = 10 * rank
+    count = (3, 0, 2)[rank]
+    if count == 0:
+        return torch.empty(0, requires_grad=kind == "learnt"), torch.empty(0)
+    rows = torch.arange(first, first + count * 4, dtype=torch.float64).reshape(count, 2, 2)
+    return rows.requires_grad_(kind == "learnt"), torch.arange(first, first + count)
+
+
+def _gather_parts(rank: int, ranks: int, folder: str) -> None:
+    found = {}
+    for kind in ("plain", "learnt"):
+        rows, labels = _rows_of(rank, kind)
+        gathered, gathered_labels = gather_rows(rows, labels)
+        found[kind] = gathered.detach(), gathered_labels, gathered.requires_grad
+        if kind == "learnt":
+            weights = torch.arange(1.0, 6.0, dtype=torch.float64)[:, None, None]
+            (gathered * weights).sum().backward()
+            found["gradient"] = rows.grad
+    vectors = [torch.full((rank + 1,), rank, dtype=dtype) for dtype in (torch.bool, torch.float16)]
+    found["vectors"] = gather_rows(*vectors)
+    found["nothing"] = gather_rows(torch.zeros(0, 3))[0]
+    found["objects"] = gather_objects({"rank": rank})
+    found["rank"] = this_rank(), world_size()
+    values = torch.tensor([1.0, 2.0, 4.0]) * (rank + 1)
+    mask = torch.tensor([True, rank == 1, False])
+    found["means"] = (
+        global_mean(values),
+        global_mean(values, mask),
+        global_mean(values, mask & False),
+    )
+    found["errors"] = []
+    for rows in ((2, 3 + rank), (1, 2, 1 + rank), ((2,) if rank else (2, 3))):
+        try:
+            gather_rows(torch.zeros(rows[0], dtype=torch.int8), torch.zeros(rows))
+        except ValueError as error:
+            found["errors"].append(str(error))
+    for wrong in ((torch.zeros(()),), (torch.zeros(1, 1, 1, 1),), (torch.zeros(2), torch.zeros(3))):
+        try:
+            gather_rows(*wrong)
+        except ValueError as error:
+            found["errors"].append(str(error))
+    torch.save(found, f"{folder}/{rank}.pt")
+
+
+def test_each_rank_gets_the_rows_of_all_in_their_order(tmp_path: Path) -> None:
+    """Three ranks, one without rows; a gradient comes back to its own rows, times three."""
+    on_ranks(3, _gather_parts, tmp_path)
+    plain = [_rows_of(rank, "plain") for rank in (0, 2)]
+    rows, labels = (torch.cat(parts) for parts in zip(*plain, strict=True))
+    for rank in range(3):
+        found = torch.load(tmp_path / f"{rank}.pt")
+        for kind in ("plain", "learnt"):
+            gathered, gathered_labels, learnt = found[kind]
+            torch.testing.assert_close(gathered, rows, rtol=0, atol=0)
+            torch.testing.assert_close(gathered_labels, labels, rtol=0, atol=0)
+            assert learnt == (kind == "learnt")
+        weights = {0: [3.0, 6, 9], 1: [], 2: [12.0, 15]}[rank]
+        gradient = found["gradient"]
+        assert len(gradient) == len(weights)
+        for row, weight in zip(gradient, weights, strict=True):
+            assert (row == weight).all()
+        flags, halves = found["vectors"]
+        assert flags.tolist() == [False, *5 * [True]] and flags.dtype == torch.bool
+        assert halves.tolist() == [0, 1, 1, 2, 2, 2] and halves.dtype == torch.float16
+        assert found["nothing"].shape == (0, 3)
+        assert found["objects"] == [{"rank": 0}, {"rank": 1}, {"rank": 2}]
+        assert found["rank"] == (rank, 3)
+        means = [float(mean) for mean in found["means"]]
+        assert means == pytest.approx([7 * 6 / 9, (1 + (2 + 4) + 3) / 4, 0])
+        assert found["errors"] == [
+            "gather_rows: rank 0 has float32 [B, 3], rank 1 has float32 [B, 4]",
+            "gather_rows: rank 0 has float32 [B, 2, 1], rank 1 has float32 [B, 2, 2]",
+            "gather_rows: rank 0 has float32 [B, 3], rank 1 has float32 [B]",
+            "gather_rows: expected tensors [B, ...] of the same number of rows, got [()]",
+            "gather_rows: expected tensors [B, ...] of the same number of rows, got [(1, 1, 1, 1)]",
+            "gather_rows: expected tensors [B, ...] of the same number of rows, got [(2,), (3,)]",
+        ]
+
+
 def _run_rank_of_modules(rank: int, ranks: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    _join(rank, ranks, folder)
     embeddings = torch.randn(4, 3, generator=torch.Generator().manual_seed(rank))
     # One rank has labels, the other none, not even their shape.
     labels = torch.tensor([[1, 0], [1, 0], [0, 1], [1, 1]]) if rank == 0 else torch.empty(0)
     loss = MultiSimilarityLoss(gather_distributed=True)
     value = loss(embeddings[: len(labels)], labels)
     torch.save((embeddings, labels, value), f"{folder}/{rank}.pt")
-    dist.barrier()
-    dist.destroy_process_group()
 
 
 def test_a_rank_without_labels_takes_part(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(_run_rank_of_modules, (2, str(tmp_path)), nprocs=2)
+    on_ranks(2, _run_rank_of_modules, tmp_path)
     (embeddings, labels, first), (_, _, second) = (torch.load(tmp_path / f"{r}.pt") for r in (0, 1))
     expected = MultiSimilarityLoss()(embeddings, labels)
     torch.testing.assert_close(first, expected)

@@ -218,6 +218,14 @@ def batch_without_seed():
     return torch.ones(3, 8), {"text": torch.ones(3, 5), "image": torch.ones(3, 7)}
 
 
+def test_a_printed_refiner_shows_its_settings():
+    refiner = Refiner(8, {"text": 3, "image": 4}, loss="mse", weights={"image": 0.25})
+    shown = (
+        "loss='mse', weights={text: 0.1, image: 0.25}, stop_gradient=True, gather_distributed=False"
+    )
+    assert refiner.extra_repr() == shown and shown in repr(refiner)
+
+
 def test_compiles_to_the_same_value():
     module = refiner(loss="contrastive")
     compiled = torch.compile(module, backend="eager", fullgraph=True)
