@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 from refnet_mmf.core.messages import nearest, unknown
 from refnet_mmf.plugin.class_files import check_class_files, class_file, dataset_names
 from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.feature_width import check_feature_width
 from refnet_mmf.plugin.picture_check import Row, RowCheck, paths_of, picture_check
 from refnet_mmf.plugin.regime import read_regime
 
@@ -85,6 +86,9 @@ def check_data(config: DictConfig) -> None:
                 for index, path in enumerate(files[split]):
                     asked = labelled and not (split == "test" and _predicts(config))
                     check_annotations(Path(path), name, section, split, index, labelled=asked)
+                if section.get("use_features", False):
+                    for path in paths_of(section, "features", split)[:1]:
+                        check_feature_width(config, path.split(",")[0])
 
 
 def _predicts(config: DictConfig) -> bool:

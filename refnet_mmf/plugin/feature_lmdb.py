@@ -87,6 +87,20 @@ class FeatureLmdb:
         lacking = tuple(field for field in BOX_FIELDS if field not in record)
         return Record(values.reshape(-1, values.shape[-1]), lacking)
 
+    def width(self) -> int | None:
+        """Return the width of a picture's features, those of the first key; None: there is none.
+
+        Raises:
+            RefnetError: its record can't be used.
+        """
+        if not self._keys:
+            return None
+        first = min(self._keys)
+        try:
+            return self.record(first).features.shape[1]
+        except ValueError as error:
+            raise RefnetError(f"{self._name}: {first.decode()!r}: {error}") from None
+
     def _load(self, key: bytes) -> Any:
         with self._environment.begin() as transaction:
             value = transaction.get(key)

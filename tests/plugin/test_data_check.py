@@ -6,6 +6,7 @@ import re
 
 import lmdb
 import pytest
+from omegaconf import OmegaConf
 
 from refnet_mmf.plugin.errors import RefnetError
 from tests.plugin import small_sets
@@ -337,3 +338,32 @@ def test_refnet_run_covers_it(tiny_memes, tmp_path):
     edit(tiny_memes / MEMES / "annotations/train.jsonl", 2, lambda row: {**row, "label": "0"})
     with pytest.raises(RefnetError, match="line 2: label: expected 0 or 1, got '0'"):
         check_command(options)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("{v_feature_size: 8, visual_embedding_dim: 2048}", None),
+        ("{v_feature_size: 2048}", "v_feature_size: is 2048, the features of "),
+        ("{visual_embedding_dim: 7}", "visual_embedding_dim: is 7, the features of "),
+        ("{visual_embedding_dim: 7, text_only: true}", None),
+        ("{modal_encoder: {type: identity}, modal_hidden_size: 9}", "modal_hidden_size: is 9"),
+        ("{modal_encoder: {type: resnet152}, modal_hidden_size: 9}", None),
+        (
+            "{modal_encoder: {type: finetune_faster_rcnn_fpn_fc7, params: {in_dim: 9}}}",
+            "modal_encoder.params.in_dim: is 9",
+        ),
+        ("{modal_encoder: {type: finetune_faster_rcnn_fpn_fc7}}", None),
+    ],
+)
+def test_the_width_of_the_features_is_the_models(tmp_path, section, message):
+    from refnet_mmf.plugin.feature_width import check_feature_width
+
+    path = small_sets.movies(tmp_path) / MOVIES / "features/features.lmdb"
+    config = OmegaConf.create(f"{{model: some, model_config: {{some: {section}}}}}")
+    if message is None:
+        check_feature_width(config, str(path))
+        return
+    with pytest.raises(RefnetError, match=f"^model_config.some.{message}") as error:
+        check_feature_width(config, str(path))
+    assert str(error.value).endswith(f"{path} are {small_sets.WIDTH} wide")

@@ -512,6 +512,15 @@ FILES = {
         lambda place: cut(f"{MEMES_FILES}/features/detectron.lmdb/data.mdb", 4096)(place),
         "features",
     ),
+    "features of another width": Case(
+        f"refnet run {TRAIN} model_config.refnet_mmbt.modal_hidden_size=2048",
+        ("model_config.refnet_mmbt.modal_hidden_size: is 2048", "512 wide"),
+    ),
+    "features of another width, ViLBERT": Case(
+        f"refnet run {TRAIN.replace('mmbt', 'vilbert')} "
+        "model_config.refnet_vilbert.v_feature_size=2048",
+        ("model_config.refnet_vilbert.v_feature_size: is 2048", "512 wide"),
+    ),
     "encoder missing": memes(remove("encoders/bert"), "encoders/bert"),
     "picture missing": memes(
         first_picture(None),
