@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from refnet_mmf.experiments.grid.cell import PROJECTS
+from refnet_mmf.paths import PROJECTS
 
 CONFIGS = PROJECTS / "hateful_memes/configs"
 ENCODER = "encoders/bert-base"

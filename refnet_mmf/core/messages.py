@@ -32,6 +32,11 @@ def unknown(place: str, kind: str, value: object, valid: Iterable[str]) -> str:
     return f"{place}: unknown {kind} {value!r}{hint} (valid: {', '.join(names) or 'none'})"
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message; its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def check_name(place: str, kind: str, value: object, valid: Iterable[str]) -> None:
     """Raise a ValueError worded by `unknown` unless ``value`` is one of ``valid``."""
     names = list(valid)

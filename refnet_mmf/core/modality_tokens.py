@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from refnet_mmf.core.messages import check_name
 from refnet_mmf.core.poolers import pool_tokens
 from refnet_mmf.core.taps import Tap, Taps
 
@@ -25,6 +26,9 @@ class Keep:
         behind: with ``after``: tensors [B, L', ...] of the parts that come first.
         skip_first: positions to leave out at the start of the part (a start token).
         skip_last: positions to leave out at its end (an end token).
+
+    Raises:
+        ValueError: ``side`` is unknown.
     """
 
     side: str
@@ -32,6 +36,9 @@ class Keep:
     behind: tuple[Tap, ...] = ()
     skip_first: int = 0
     skip_last: int = 0
+
+    def __post_init__(self) -> None:
+        check_name("Keep: side", "side", self.side, SIDES)
 
     @property
     def taps(self) -> tuple[Tap, ...]:

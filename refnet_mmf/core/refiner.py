@@ -16,7 +16,17 @@ from refnet_mmf.core.reconstruction_losses import cosine_loss, mse_loss
 from refnet_mmf.core.reduction import connected_zero
 from refnet_mmf.core.refiner_contrastive_loss import FORMS, RefinerContrastiveLoss
 
-LOSSES = ("cosine", "mse", "contrastive")
+Comparison = Callable[..., Tensor]
+"""Compares reconstructions [B, D] with targets [B, D], those of a mask [B] alone: a scalar."""
+
+LOSSES: dict[str, Callable[[float, str, bool], Comparison]] = {
+    "cosine": lambda margin, form, gather: partial(cosine_loss, gather_distributed=gather),
+    "mse": lambda margin, form, gather: partial(mse_loss, gather_distributed=gather),
+    "contrastive": RefinerContrastiveLoss,
+}
+"""By the name of a loss, what makes the comparison of margin, form and ``gather_distributed``."""
+BLIND_TO_SCALE = ("cosine", "contrastive")
+"""The losses for which a reconstruction and its double are the same."""
 DEFAULT_WEIGHT = 0.1
 
 
@@ -151,7 +161,7 @@ class Refiner(nn.Module):
         """
         mask = {} if mask is None else mask
         self._check_inputs(fused, targets, mask)
-        compare = self._comparison()
+        compare = LOSSES[self.loss](self.margin, self.form, self.gather_distributed)
         reconstructions: dict[str, Tensor] = {}
         losses: dict[str, Tensor] = {}
         total = connected_zero(at_least_float32(fused))
@@ -173,12 +183,6 @@ class Refiner(nn.Module):
             f"loss={self.loss!r}, weights={{{weights}}}, stop_gradient={self.stop_gradient}, "
             f"gather_distributed={self.gather_distributed}"
         )
-
-    def _comparison(self) -> Callable[..., Tensor]:
-        if self.loss == "contrastive":
-            return RefinerContrastiveLoss(self.margin, self.form, self.gather_distributed)
-        loss = cosine_loss if self.loss == "cosine" else mse_loss
-        return partial(loss, gather_distributed=self.gather_distributed)
 
     def _check_inputs(
         self, fused: Tensor, targets: Mapping[str, Tensor], mask: Mapping[str, Tensor]

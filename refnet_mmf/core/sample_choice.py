@@ -28,8 +28,8 @@ def choose_fraction(
         ids: each sample's id.
         fraction: above 0, at most 1.
         seed: another seed, another choice.
-        strata: each sample's stratum, e.g. its class: each has its share of any fraction, give or
-            take one sample. None: no strata.
+        strata: each sample's stratum, e.g. its class: each has its share of any fraction, as near
+            as whole samples go. None: no strata.
 
     Returns:
         The chosen samples' positions, in ascending order.
@@ -45,7 +45,7 @@ def choose_fraction(
         raise ValueError(f"choose_fraction: {len(ids)} ids, but {len(strata)} strata")
     order = seeded_order(ids, seed)
     if strata is not None:
-        order = _interleaved(order, strata)
+        order = _interleaved(order, strata, seed)
     return sorted(order[: max(round(fraction * len(ids)), min(len(ids), 1))])
 
 
@@ -72,14 +72,20 @@ def rarest_label(label_sets: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _interleaved(order: Sequence[int], strata: Sequence[Hashable]) -> list[int]:
-    """Reorder so that any first part holds each stratum's share, and keep the order within each."""
+def _interleaved(order: Sequence[int], strata: Sequence[Hashable], seed: int) -> list[int]:
+    """Reorder so that any first part holds each stratum's share, and keep the order within each.
+
+    The strata begin at different points: of many strata of one sample each, too, a tenth of the
+    samples lie in the first tenth.
+    """
     size = Counter(strata)
+    by_hash = sorted(size, key=lambda stratum: _hash(str(stratum), seed))
+    start = {stratum: (place + 0.5) / len(size) for place, stratum in enumerate(by_hash)}
     seen: Counter[Hashable] = Counter()
     share = {}
     for position in order:
         stratum = strata[position]
-        share[position] = (seen[stratum] + 0.5) / size[stratum]
+        share[position] = (seen[stratum] + start[stratum]) / size[stratum]
         seen[stratum] += 1
     return sorted(order, key=share.__getitem__)
 

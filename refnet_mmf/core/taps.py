@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
@@ -29,18 +29,21 @@ class Tap:
             ones count from its end) and keys, joined by dots, e.g. ``bert.encoder.layer.-1``.
         read: ``output``, ``input`` (the positional arguments) or ``kwargs`` of that module's call.
         path: where in that value the tensor is: positions and keys, in order.
+        name: what messages call it beside that, e.g. the key that it was read from.
     """
 
     module: str
     read: str = "output"
     path: tuple[int | str, ...] = ()
+    name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         check_name(f"tap on {self.module!r}: read", "read", self.read, READS)
 
     def __str__(self) -> str:
         where = "".join(f"[{part!r}]" for part in self.path)
-        return f"{self.module or 'the model'} ({self.read}{where})"
+        at = f"{self.module or 'the model'} ({self.read}{where})"
+        return f"{self.name}, {at}" if self.name else at
 
 
 def find_module(root: nn.Module, path: str) -> nn.Module:

@@ -12,8 +12,8 @@ def csv_text(
 ) -> str:
     """Return a table as CSV, below lines of comment; floats have six significant digits."""
     text = io.StringIO()
-    for line in comments:
-        text.write(f"# {line}\n")
+    for comment in comments:
+        text.writelines(f"# {line}\n" for line in comment.splitlines())
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:

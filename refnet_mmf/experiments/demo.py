@@ -24,7 +24,9 @@ from refnet_mmf.experiments.line_figure import line_figure
 from refnet_mmf.experiments.mmf_log import curve, last_values
 from refnet_mmf.experiments.mmf_run import Run, RunFailed, execute
 from refnet_mmf.experiments.page import Figure, Page, Section, Table, as_text, render_page
+from refnet_mmf.experiments.tables.paper_tables import MODALITIES
 from refnet_mmf.experiments.versions import OF_A_RUN, versions_with_python
+from refnet_mmf.paths import PROJECTS
 
 DATASET = "hateful_memes"
 METHODS = {
@@ -53,13 +55,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the data, train and evaluate, print the table, write the page."""
+    from refnet_mmf.experiments.miniature.command import make_data
+
     out: Path = args.out.resolve()
     start = time.monotonic()
     fault = _fault(out, args.size, args.overrides)
     if fault is not None:
         print(f"refnet demo: {fault}", file=sys.stderr)
         return 1
-    data_status = make_data(out / "data", args.size, args.seed)
+    data_status = make_data(DATASET, args.size, out / "data", args.seed)
     if data_status != 0:
         return data_status
     runs = [
@@ -105,16 +109,6 @@ def _fault(out: Path, size: str, overrides: Sequence[str]) -> str | None:
     return None
 
 
-def make_data(folder: Path, size: str, seed: int) -> int:
-    """Make the miniature memes in ``folder``; what is there already is kept."""
-    from refnet_mmf.experiments.miniature import command
-
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    options = [DATASET, "--size", size, "--out", str(folder), "--seed", str(seed)]
-    return command.run(parser.parse_args(options))
-
-
 def train(runs: Sequence[Run]) -> dict[str, float]:
     """Run all, as many at once as there are processors; return the seconds that each took."""
     workers = min(len(runs), os.cpu_count() or 1)
@@ -134,10 +128,12 @@ def train(runs: Sequence[Run]) -> dict[str, float]:
 
             return execute(run, show)
 
+        futures = [pool.submit(follow, bar, run) for bar, run in zip(bars, runs, strict=True)]
         try:
-            futures = [pool.submit(follow, bar, run) for bar, run in zip(bars, runs, strict=True)]
             return {run.name: future.result() for run, future in zip(runs, futures, strict=True)}
         finally:
+            for future in futures:
+                future.cancel()
             for bar in bars:
                 bar.close()
 
@@ -170,7 +166,7 @@ def build_page(runs: Sequence[Run], table: Table, seconds: Mapping[str, float], 
             run_.name: curve(run_.progress(), f"train/{DATASET}/refiner_{modality}_unweighted")
             for run_ in runs[1:]
         }
-        for modality in ("text", "image")
+        for modality in MODALITIES
     }
     where = f"miniature memes, seed {seed}"
     return Page(
@@ -221,7 +217,7 @@ def build_page(runs: Sequence[Run], table: Table, seconds: Mapping[str, float], 
 
 
 def _options(recipe: str, model: str, data: Path, seed: int, overrides: Sequence[str]) -> list[str]:
-    config = Path(__file__).resolve().parents[1] / "projects" / DATASET / "configs" / "mmbt"
+    config = PROJECTS / DATASET / "configs" / "mmbt"
     return [
         f"config={config / recipe}.yaml",
         f"model={model}",

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from refnet_mmf import __version__
 from refnet_mmf.experiments.page import Table, as_text
+from refnet_mmf.paths import CONSTRAINTS
 
 OK, NOTE, WRONG = "ok", "note", "wrong"
-CONSTRAINTS = Path(__file__).resolve().parents[1] / "constraints.txt"
 PYTHONS = ((3, 10), (3, 12))
 LIBRARIES = (
     *("torch", "torchvision", "transformers", "omegaconf", "numpy", "lmdb", "pydantic"),
@@ -112,11 +112,11 @@ def _plugin() -> Finding:
     register()
     from mmf.common.registry import registry
 
-    from refnet_mmf.plugin.mmf_lines import LINE
+    from refnet_mmf.plugin.mmf_lines import LINE_NAME
 
     models = [name for name in registry.mapping["model_name_mapping"] if name.startswith("refnet")]
     place = os.environ.get("MMF_USER_DIR")
-    said = f"{len(models)} models, on MMF's {'PyPI line' if LINE == 'pypi' else 'main branch'}"
+    said = f"{len(models)} models, on MMF's {LINE_NAME}"
     if place is None:
         return Finding("plugin", said, OK, "mmf_run finds it by env.user_dir=refnet_mmf")
     return Finding("plugin", f"{said}; MMF_USER_DIR={place}")

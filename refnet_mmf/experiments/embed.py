@@ -18,8 +18,8 @@ from refnet_mmf.experiments.embedding_file import (
 )
 from refnet_mmf.experiments.real_data.description import DataError
 from refnet_mmf.experiments.real_data.json_rows import read_object
-from refnet_mmf.experiments.real_data.origin import MANIFEST
 from refnet_mmf.experiments.versions import OF_A_RUN, versions_with_python
+from refnet_mmf.paths import MANIFEST
 from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
 
 CHUNK = 1 << 20

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from refnet_mmf.core.messages import first_line
 from refnet_mmf.plugin.atomic_file import in_place_of
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
 
@@ -120,7 +121,7 @@ def read_embeddings(path: Path) -> EmbeddingFile:
             scores=arrays.get("scores"),
         )
     except (*UNREADABLE, AttributeError, TypeError) as error:
-        said = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        said = f"no {error}" if isinstance(error, KeyError) else first_line(error)
         raise EmbeddingError(
             f"{path}: damaged, or not written by 'refnet embed' ({said})"
         ) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -94,12 +95,14 @@ def execute(
             env=_environment(threads, gpu),
             pass_fds=[lock],
         )
+        updates = 0
+        new_lines = _follow(run.log)
         try:
             while process.poll() is None:
                 time.sleep(POLL_SECONDS)
-                lines = run.progress()
-                if lines:
-                    on_progress(max(line.update for line in lines), lines[-1].updates)
+                for line in read_progress(next(new_lines)):
+                    updates = max(updates, line.update)
+                    on_progress(updates, line.updates)
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -111,6 +114,25 @@ def execute(
             f"the last lines of {run.log}:\n" + "\n".join(f"  {line}" for line in last)
         )
     return time.monotonic() - start
+
+
+def empty_folder(run: Run) -> None:
+    """Remove what an earlier process has left in a run's folder, once that has ended."""
+    with _locked(run.folder):
+        for path in run.folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
+                path.unlink()
+
+
+def _follow(file: Path) -> Iterator[list[str]]:
+    """Yield, each time, the lines that were written since the last time."""
+    rest = b""
+    with file.open("rb") as log:
+        while True:
+            *lines, rest = (rest + log.read()).split(b"\n")
+            yield [line.decode(errors="replace") for line in lines]
 
 
 @contextmanager

@@ -17,7 +17,8 @@ def as_markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
     parts = []
     for table in tables:
         parts += [f"**{table.caption}**", markdown_cells(table.header, table.rows)]
-    return "\n\n".join([*parts, *(f"* {note}" for note in notes)]) + "\n"
+    indented = (note.replace("\n", "\n  ") for note in notes)
+    return "\n\n".join([*parts, *(f"* {note}" for note in indented)]) + "\n"
 
 
 def markdown_cells(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
@@ -33,7 +34,8 @@ def as_latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
         cells = tabulate(table.rows, table.header, tablefmt="latex_booktabs", disable_numparse=True)
         caption = _escape(table.caption)
         parts.append(f"\\begin{{table}}\n\\caption{{{caption}}}\n{cells}\n\\end{{table}}")
-    return "\n\n".join([*parts, *(f"% {note}" for note in notes)]) + "\n"
+    comments = ("\n".join(f"% {line}" for line in note.splitlines()) for note in notes)
+    return "\n\n".join([*parts, *comments]) + "\n"
 
 
 def as_csv(table: Table) -> str:
@@ -75,7 +77,15 @@ def write_tables(
     return list(contents)
 
 
+_LATEX = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "^": r"\^{}",
+        "~": r"\textasciitilde{}",
+    }
+)
+
+
 def _escape(text: str) -> str:
-    for character in "&%$#_{}":
-        text = text.replace(character, f"\\{character}")
-    return text
+    return text.translate(_LATEX)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from refnet_mmf.plugin.link_or_copy import link_or_copy
 
 
 def save_atomically(content: Any, *paths: Path) -> None:
@@ -24,7 +25,7 @@ def save_atomically(content: Any, *paths: Path) -> None:
         _bring_to_disk(temporary)
     for path in others:
         with in_place_of(path) as temporary:
-            _link_or_copy(first, temporary)
+            link_or_copy(first, temporary)
 
 
 def write_atomically(text: str, path: Path) -> None:
@@ -51,10 +52,3 @@ def in_place_of(path: Path) -> Iterator[Path]:
 def _bring_to_disk(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _link_or_copy(source: Path, path: Path) -> None:
-    try:
-        path.hardlink_to(source)
-    except OSError:
-        shutil.copyfile(source, path)

@@ -17,7 +17,7 @@ from omegaconf.base import ContainerMetadata, Metadata
 from omegaconf.nodes import AnyNode
 from torch import Tensor
 
-from refnet_mmf.core.messages import nearest
+from refnet_mmf.core.messages import first_line, nearest
 from refnet_mmf.plugin.errors import RefnetError
 
 TRUST_VARIABLE = "MMF_TRUST_CHECKPOINTS"
@@ -142,8 +142,7 @@ def load_plain(path: Path) -> Any:
         with torch.serialization.safe_globals(_PLAIN):
             return torch.load(path, map_location="cpu", weights_only=not trusted)
     except UNREADABLE as error:
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RefnetError(
             f"{path}: damaged, or it holds objects that run code when they are loaded; if you "
-            f"trust where it comes from, set {TRUST_VARIABLE}=1 ({first_line})"
+            f"trust where it comes from, set {TRUST_VARIABLE}=1 ({first_line(error)})"
         ) from None

@@ -1,8 +1,4 @@
-"""Checks the class file of a multi-label data set: which labels there are, one a line.
-
-MMF puts labels into lower case before it looks them up, and the class file not: a class with a
-capital letter has no sample, and nothing says so.
-"""
+"""Checks the class file that a multi-label data set's processor looks labels up in."""
 
 from __future__ import annotations
 
@@ -15,12 +11,11 @@ from mmf.datasets.processors.processors import Processor
 from omegaconf import DictConfig
 
 from refnet_mmf.plugin import mmf_lines
+from refnet_mmf.plugin.class_lines import UNKNOWN_CLASS, class_lines, problem_of_classes
 from refnet_mmf.plugin.errors import RefnetError
 
 DATASETS = ("mmimdb",)
 """The data sets whose class files are checked."""
-UNKNOWN_CLASS = "<unk>"
-"""A line that MMF adds where it is missing: no class."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +43,10 @@ class ClassFile:
             text = self.path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise RefnetError(f"{self.path}: not UTF-8 text: {error}") from None
-        names = [line.strip() for line in text.split("\n")]
-        if names[-1] == "":
-            del names[-1]  # what follows the end of the last line is no line
-        lines: dict[str, int] = {}
-        for number, name in enumerate(names, 1):
-            place = f"{self.path}, line {number}"
-            if not name:
-                raise RefnetError(f"{place}: is empty, and would be a class: remove it")
-            if name != self.process(name):
-                raise RefnetError(
-                    f"{place}: no label can match the class {name!r}, as MMF puts labels into "
-                    f"lower case: write {self.process(name)!r}"
-                )
-            if name in lines:
-                raise RefnetError(f"{place}: {name!r} is the class of line {lines[name]} already")
-            lines[name] = number
+        names = class_lines(text)
+        problem = problem_of_classes(names, self.process)
+        if problem:
+            raise RefnetError(f"{self.path}, {problem}")
         return [name for name in names if name != UNKNOWN_CLASS]
 
 

@@ -25,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from refnet_mmf.core.messages import nearest, unknown
+from refnet_mmf.paths import PACKAGE, PROJECTS
 from refnet_mmf.plugin.class_files import dataset_names
 from refnet_mmf.plugin.data_check import check_data
 from refnet_mmf.plugin.errors import RefnetError
@@ -42,8 +43,6 @@ from refnet_mmf.plugin.trainer_checks import (
 from refnet_mmf.plugin.value_types import check_types
 from refnet_mmf.plugin.yaml_files import check_yaml_files
 from refnet_mmf.plugin.yaml_keys import check_yaml_keys
-
-PACKAGE = Path(__file__).resolve().parents[1]
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +147,7 @@ def _find_config(path: str) -> Path:
             return candidate.resolve()
         if candidate.is_dir():
             raise RefnetError(f"config: {path}: is a folder, not a YAML file")
-    own = sorted(str(f.relative_to(PACKAGE)) for f in (PACKAGE / "projects").rglob("*.yaml"))
+    own = sorted(str(f.relative_to(PACKAGE)) for f in PROJECTS.rglob("*.yaml"))
     guess = nearest(path, own)
     hint = f"; did you mean {guess!r}?" if guess else ""
     raise RefnetError(f"config: no such file: {path}{hint}")

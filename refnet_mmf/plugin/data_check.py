@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,56 +17,32 @@ from mmf.datasets.processors.processors import VQAAnswerProcessor
 from omegaconf import DictConfig
 
 from refnet_mmf.core.messages import nearest, unknown
+from refnet_mmf.plugin.annotation_fields import ENTAILMENT_CLASSES, FIELDS, RARE_GENRES, Fields
 from refnet_mmf.plugin.class_files import check_class_files, class_file, dataset_names
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.feature_width import check_feature_width
+from refnet_mmf.plugin.labelled_samples import read_ids
 from refnet_mmf.plugin.picture_check import Row, RowCheck, paths_of, picture_check
-from refnet_mmf.plugin.regime import read_regime
+from refnet_mmf.plugin.regime import Regime, read_regime
 
 SPLITS = ("train", "val", "test")
-ENTAILMENT_CLASSES = ("entailment", "neutral", "contradiction")
-RARE_GENRES = frozenset(("news", "adult", "talk-show", "reality-tv"))
-"""Genres of a few movies of the real MM-IMDB that its 23 classes leave out, on purpose."""
+
+LabelReader = Callable[[Row, str], bool]
+"""Tells of a row, and of its file and line (``train.jsonl:17``), whether its label is read."""
 
 
-@dataclass(frozen=True)
-class Fields:
-    """What a stock data set reads of a row of its annotation files.
-
-    Attributes:
-        text: field of the text.
-        label: field of the label.
-        picture: field that names the picture; None: MMF tries a list of fields.
-        others: further fields that it needs.
-        several_texts: the text may be a list, of which MMF takes the first.
-    """
-
-    text: str
-    label: str
-    picture: str | None = None
-    others: tuple[str, ...] = ()
-    several_texts: bool = False
-
-
-FIELDS = {
-    "hateful_memes": Fields("text", "label", "img", others=("id",)),
-    "mmimdb": Fields("plot", "genres", several_texts=True),
-    "visual_entailment": Fields("sentence2", "gold_label", "Flikr30kID"),
-}
-"""The data sets whose rows are checked."""
-
-
-def check_data(config: DictConfig) -> None:
+def check_data(config: DictConfig, *, labelled: bool = True) -> None:
     """Check the files of a run's data sets: that all are there, and each row that the run uses.
 
     Args:
         config: MMF's complete configuration.
+        labelled: the run reads labels, where its regime does.
 
     Raises:
         RefnetError: one line for the first thing that is wrong.
     """
     check_class_files(config)
-    labelled = not read_regime(config).pretrain
+    regime = read_regime(config)
     for name in dataset_names(config):
         section = config.get("dataset_config", {}).get(name)
         if section is None:
@@ -83,12 +58,30 @@ def check_data(config: DictConfig) -> None:
         if name in FIELDS:
             _check_booleans(name, section)
             for split in used_splits(str(config.get("run_type", "train"))):
+                reads_label = _no_label if not labelled else _label_reader(regime, config, split)
                 for index, path in enumerate(files[split]):
-                    asked = labelled and not (split == "test" and _predicts(config))
-                    check_annotations(Path(path), name, section, split, index, labelled=asked)
+                    check_annotations(Path(path), name, section, split, index, reads_label)
                 if section.get("use_features", False):
                     for path in paths_of(section, "features", split)[:1]:
                         check_feature_width(config, path.split(",")[0])
+
+
+def _every_label(row: Row, place: str) -> bool:
+    return True
+
+
+def _no_label(row: Row, place: str) -> bool:
+    return False
+
+
+def _label_reader(regime: Regime, config: DictConfig, split: str) -> LabelReader:
+    """Return what tells whether a run reads the label of a row of a split."""
+    if regime.pretrain or (split == "test" and _predicts(config)):
+        return _no_label
+    if split != "train" or regime.labels.ids_file is None:
+        return _every_label
+    ids = frozenset(read_ids(Path(regime.labels.ids_file)))
+    return lambda row, place: str(row.get("id")) in ids or place in ids
 
 
 def _predicts(config: DictConfig) -> bool:
@@ -113,8 +106,7 @@ def check_annotations(
     section: DictConfig,
     split: str,
     index: int = 0,
-    *,
-    labelled: bool = True,
+    reads_label: LabelReader = _every_label,
 ) -> None:
     """Check each row of an annotation file, in one pass.
 
@@ -124,22 +116,21 @@ def check_annotations(
         section: its block of ``dataset_config``.
         split: what the file is for.
         index: which of the split's annotation files it is.
-        labelled: the run reads the labels.
+        reads_label: tells whether the run reads a row's label.
 
     Raises:
         RefnetError: file, line and value of the first row that is wrong.
     """
-    checks = [
-        fields_check(FIELDS[name]),
-        *([label_check(name, section, split)] if labelled else []),
-        picture_check(name, section, split, index),
-    ]
+    checks = [fields_check(FIELDS[name]), picture_check(name, section, split, index)]
+    check_label = label_check(name, section, split)
     unit = "line" if file.suffix == ".jsonl" else "row"
     number = 0
     for number, row in _rows(file, section):
         try:
             for check in checks:
                 check(row)
+            if reads_label(row, f"{file.name}:{number}"):
+                check_label(row)
         except ValueError as error:
             raise RefnetError(f"{file}, {unit} {number}: {error}") from None
     if number == 0:
@@ -172,13 +163,9 @@ def label_check(name: str, section: DictConfig, split: str) -> RowCheck:
         RefnetError: the class file is not there, or wrong.
     """
     fields = FIELDS[name]
-    check_label: Callable[[Any], None]
     if section.get("fg_dataset_type", None):
         return lambda row: None  # the fine-grained memes take their labels from other fields
-    if name == "mmimdb":
-        check_label = _genre_check(section)
-    else:
-        check_label = _check_meme if name == "hateful_memes" else _check_entailment
+    check_label = LABEL_CHECKS[name](section)
 
     def check(row: Row) -> None:
         if fields.label not in row:
@@ -223,6 +210,14 @@ def _genre_check(section: DictConfig) -> Callable[[Any], None]:
                 known.add(genre)
 
     return check
+
+
+LABEL_CHECKS: dict[str, Callable[[DictConfig], Callable[[Any], None]]] = {
+    "hateful_memes": lambda section: _check_meme,
+    "mmimdb": _genre_check,
+    "visual_entailment": lambda section: _check_entailment,
+}
+"""By data set, what makes the check of a label from the set's block of ``dataset_config``."""
 
 
 def _rows(file: Path, section: DictConfig) -> Iterator[tuple[int, Row]]:

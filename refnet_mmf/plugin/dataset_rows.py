@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from refnet_mmf.core.sample_choice import rarest_label
-from refnet_mmf.plugin.data_check import FIELDS
+from refnet_mmf.plugin.annotation_fields import FIELDS
 from refnet_mmf.plugin.errors import RefnetError
 
 

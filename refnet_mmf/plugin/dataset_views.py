@@ -11,15 +11,13 @@ from typing import Any
 from torch.utils.data import ConcatDataset, Dataset
 
 from refnet_mmf.core.sample_choice import another_sample
-from refnet_mmf.plugin.data_check import FIELDS
+from refnet_mmf.plugin.annotation_fields import FIELDS, Fields
 from refnet_mmf.plugin.dataset_rows import parts_of, sample_ids
 from refnet_mmf.plugin.errors import RefnetError
 
 LABEL_KEYS = ("targets", "answers")
 TEXT_KEYS = ("text", "text_len", "tokens", "input_ids", "input_mask", "segment_ids", "lm_label_ids")
 PICTURE_PREFIX = "image"
-# What a stock data set takes for a label without a complaint.
-NEUTRAL_LABELS = {"genres": ["<unk>"], "gold_label": "neutral"}
 
 
 class DatasetView(Dataset[Any]):
@@ -66,22 +64,21 @@ class RowsWithoutLabels(DatasetView):
 
     Args:
         viewed: the rows.
-        label: the field of the label.
+        fields: of a row.
         kept: positions of the rows that keep theirs.
     """
 
-    def __init__(self, viewed: Any, label: str, kept: Collection[int]) -> None:
+    def __init__(self, viewed: Any, fields: Fields, kept: Collection[int]) -> None:
         super().__init__(viewed)
-        self.label = label
+        self.fields = fields
         self.kept = frozenset(kept)
 
     def __getitem__(self, index: int) -> Any:
         if index in self.kept:
             return self.viewed[index]
-        row = {key: value for key, value in self.viewed[index].items() if key != self.label}
-        if self.label in NEUTRAL_LABELS:
-            row[self.label] = NEUTRAL_LABELS[self.label]
-        return row
+        label, neutral = self.fields.label, self.fields.neutral_label
+        row = {key: value for key, value in self.viewed[index].items() if key != label}
+        return row if neutral is None else {**row, label: neutral}
 
 
 class WithOtherText(DatasetView):
@@ -143,12 +140,12 @@ def keep_labels(dataset: Any, labelled: Collection[int]) -> None:
     ids, before = sample_ids(dataset), 0
     for part in parts_of(dataset):
         kept = [position - before for position in labelled if 0 <= position - before < len(part)]
-        field = _label_field(part)
+        fields = FIELDS.get(part.dataset_name)
         for position in kept:
-            if field is not None and field not in part.annotation_db[position]:
+            if fields is not None and fields.label not in part.annotation_db[position]:
                 raise RefnetError(
                     f"refnet.labels: {ids[before + position]} is among the labelled samples, and "
-                    f"has no field {field!r}; refnet.labels.ids_file names those that have"
+                    f"has no field {fields.label!r}; refnet.labels.ids_file names those that have"
                 )
         _hide_labels(part, kept)
         before += len(part)
@@ -176,16 +173,11 @@ def exchange_samples(dataset: Any, pairing: str, seed: int) -> None:
 
 def _hide_labels(part: Any, kept: Collection[int]) -> None:
     """Take the labels away from the rows of a part, but for those at the positions ``kept``."""
-    field = _label_field(part)
+    fields = FIELDS.get(part.dataset_name)
     while isinstance(part, DatasetView):
         part = part.viewed
-    if field is not None:
-        part.annotation_db = RowsWithoutLabels(part.annotation_db, field, kept)
-
-
-def _label_field(part: Any) -> str | None:
-    fields = FIELDS.get(part.dataset_name)
-    return None if fields is None else fields.label
+    if fields is not None:
+        part.annotation_db = RowsWithoutLabels(part.annotation_db, fields, kept)
 
 
 def _replace_parts(dataset: Any, views: Sequence[Any]) -> None:

@@ -105,7 +105,7 @@ def embed(
         checkpoint = _with_worked_taps(checkpoint)
     config = OmegaConf.create(dict(checkpoint.config))
     with _registered(config, name):
-        check_data(config)
+        check_data(config, labelled=False)
         model = build_pretrained(model_class, checkpoint)
         dataset = build_dataset(name, config.dataset_config[name], split)
         if dataset is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 import torch
 from torch import Tensor, nn
@@ -23,14 +24,15 @@ class FusionTaps:
         fused_dim: its width.
         modalities: each modality's token states, upstream of the fused embedding, by its name.
         token_dims: width of each modality's token states.
-        fused_token: where ``fused`` finds token states [B, T, D]: the position that is meant.
+        fused_tokens: of each of ``fused`` that finds token states [B, T, D], the position that is
+            meant; those that are not named: 0.
     """
 
     fused: tuple[Tap, ...]
     fused_dim: int
     modalities: Mapping[str, ModalityTokens]
     token_dims: Mapping[str, int]
-    fused_token: int = 0
+    fused_tokens: tuple[int, ...] = ()
 
     def __iter__(self) -> Iterator[Tap]:
         """Yield all taps."""
@@ -71,7 +73,11 @@ class FusionReader:
         Raises:
             ValueError: a tap finds no tensor of shape [B, D] or [B, T, D].
         """
-        parts = [self._fused_part(tap) for tap in self.where.fused]
+        tokens = chain(self.where.fused_tokens, repeat(0))
+        parts = [
+            self._fused_part(tap, token)
+            for tap, token in zip(self.where.fused, tokens, strict=False)
+        ]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def target(self, modality: str, pooler: str) -> tuple[Tensor, Tensor | None]:
@@ -89,13 +95,13 @@ class FusionReader:
         present = {name: mask for name, (_, mask) in read.items() if mask is not None}
         return Features(self.fused(), targets, present)
 
-    def _fused_part(self, tap: Tap) -> Tensor:
+    def _fused_part(self, tap: Tap, token: int) -> Tensor:
         tensor = self.taps.read_tensor(tap)
-        if tensor.dim() == 3 and -tensor.shape[1] <= self.where.fused_token < tensor.shape[1]:
-            return tensor[:, self.where.fused_token]
+        if tensor.dim() == 3 and -tensor.shape[1] <= token < tensor.shape[1]:
+            return tensor[:, token]
         if tensor.dim() != 2:
             raise ValueError(
                 f"tap {tap}: expected the fused embedding [B, D], or token states [B, T, D] with "
-                f"a token at position {self.where.fused_token}, got {tuple(tensor.shape)}"
+                f"a token at position {token}, got {tuple(tensor.shape)}"
             )
         return tensor

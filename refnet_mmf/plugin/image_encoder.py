@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 from torch import Tensor, nn
 
-from refnet_mmf.core.messages import unknown
+from refnet_mmf.core.messages import first_line, unknown
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.settings import Block, read_block
 
@@ -91,6 +91,8 @@ def _build_network(name: str) -> nn.Module:
 def _without_head(network: nn.Module, name: str) -> nn.Module:
     children = dict(network.named_children())
     if "features" in children and "classifier" in children:
+        if name.startswith("densenet"):  # whose last activation is no module of its own
+            return nn.Sequential(children["features"], nn.ReLU())
         return children["features"]
     if list(children)[-2:] == ["avgpool", "fc"]:
         return nn.Sequential(*list(children.values())[:-2])
@@ -108,7 +110,7 @@ def _load_weights(network: nn.Module, path: Path, name: str) -> None:
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise RefnetError(f"{place}: {path} is not a state dict saved by torch: {reason}") from None
     if not isinstance(weights, Mapping):
         raise RefnetError(f"{place}: {path} holds a {type(weights).__name__}, not a state dict")

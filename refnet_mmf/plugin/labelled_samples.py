@@ -56,12 +56,11 @@ def write_ids(ids: Sequence[str], file: Path) -> None:
 
 def _positions(chosen: Sequence[str], ids: Sequence[str], file: str) -> list[int]:
     position_of = {name: position for position, name in enumerate(ids)}
-    for number, name in enumerate(chosen, start=1):
+    for name in chosen:
         if name not in position_of:
             guess = nearest(name, ids)
             hint = f"; did you mean {guess!r}?" if guess else ""
             raise RefnetError(
-                f"refnet.labels.ids_file: {file}, line {number}: no training sample has the id "
-                f"{name!r}{hint}"
+                f"refnet.labels.ids_file: {file}: no training sample has the id {name!r}{hint}"
             )
     return sorted({position_of[name] for name in chosen})

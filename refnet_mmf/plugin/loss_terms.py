@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from refnet_mmf.core.diagnostics import reconstruction_r2, target_variance
 from refnet_mmf.core.label_pairs import positives_and_negatives
-from refnet_mmf.core.refiner import Refiner
+from refnet_mmf.core.refiner import BLIND_TO_SCALE, Refiner
 from refnet_mmf.plugin.features import Features
 
 
@@ -44,11 +44,13 @@ def refiner_terms(refiner: Refiner, features: Features) -> Iterator[LossTerm]:
     """Yield a term for each modality that has a decoder."""
     targets = features.targets
     refined = refiner(features.fused, targets, features.present)
+    rescale = refiner.loss in BLIND_TO_SCALE
     for name, loss in refined.losses.items():
-        quality = reconstruction_r2(
-            refined.reconstructions[name], targets[name], rescale=refiner.loss != "mse"
-        )
-        shown = {"target_variance": target_variance(targets[name]), "r2": quality}
+        target, present = targets[name], features.present.get(name)
+        decoded = refined.reconstructions[name]
+        shown = {"r2": reconstruction_r2(decoded, target, present, rescale=rescale)}
+        if len(target) > 1:
+            shown["target_variance"] = target_variance(target, present)
         yield LossTerm(f"refiner_{name}", refiner.weights[name], loss, shown)
 
 

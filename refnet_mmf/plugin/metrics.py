@@ -119,7 +119,7 @@ class WholeSetMetric(BaseMetric):
             return scores, targets
         if (split, dataset) not in sizes:
             self.say_once(
-                split, "samples that the ranks have twice count twice: set trainer=refnet"
+                split, "samples that the ranks have twice count twice: set training.trainer=refnet"
             )
             return scores, targets
         size = sizes[split, dataset]

@@ -42,6 +42,7 @@ __all__ = [
 SPLITS = ("train", "val", "test")
 
 LINE: Literal["pypi", "main"] = "main" if hasattr(registry, "register_encoder") else "pypi"
+LINE_NAME = "main branch" if LINE == "main" else "PyPI line"
 
 KEYS_OF_THE_OTHER_LINE = (
     ("stdout_capture",)
@@ -271,8 +272,10 @@ if LINE == "main":
         @contextmanager
         def whole_epochs(self) -> Iterator[None]:
             self.whole = True
-            yield
-            self.whole = False
+            try:
+                yield
+            finally:
+                self.whole = False
 
     def train_loaders(trainer: Any) -> dict[str, Any]:
         """Return the loader of each data set of the training split, by the data set's name."""

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image, UnidentifiedImageError
 
 from refnet_mmf.plugin import mmf_lines
+from refnet_mmf.plugin.annotation_fields import FIELDS
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.feature_lmdb import open_features
 
@@ -74,14 +75,13 @@ class _FeatureNames(FeaturesDatabase):
 def _feature_check(name: str, section: DictConfig, paths: str) -> RowCheck:
     stores = [(path, _holds(Path(path))) for path in paths.split(",")]
     database = _FeatureNames(OmegaConf.create({**section, "fast_read": False}), paths)
+    picture = FIELDS[name].picture
     seen: set[str] = set()
 
     def feature_of(row: Row) -> str:
-        if name == "hateful_memes":
-            return str(row["img"].split("/")[-1].split(".")[0] + ".npy")
-        if name == "visual_entailment":
-            return str(row["Flikr30kID"].split(".")[0] + ".npy")
-        return str(_ask(database, row))
+        if picture is None:
+            return str(_ask(database, row))
+        return f"{row[picture].split('/')[-1].split('.')[0]}.npy"
 
     def check(row: Row) -> None:
         feature = feature_of(row)

@@ -17,9 +17,8 @@ from mmf.datasets.builders.visual_entailment.builder import VisualEntailmentBuil
 from mmf.datasets.builders.visual_entailment.dataset import VisualEntailmentDataset
 from mmf.datasets.databases.image_database import ImageDatabase
 
+from refnet_mmf.paths import CONFIGS
 from refnet_mmf.plugin.errors import RefnetError
-
-DATASETS = Path(__file__).resolve().parents[1] / "configs" / "datasets"
 
 
 class AnyExtensionImageDatabase(ImageDatabase):
@@ -90,7 +89,7 @@ class MMIMDbBuilderWithPictures(MMIMDbBuilder):
     @classmethod
     def config_path(cls) -> str:
         """Return the path of the default YAML: the stock one, and where the posters are."""
-        return str(DATASETS / "mmimdb_pictures.yaml")
+        return str(CONFIGS / "datasets" / "mmimdb_pictures.yaml")
 
     def load(self, config: Any, *args: Any, **kwargs: Any) -> Any:
         """Load a split."""

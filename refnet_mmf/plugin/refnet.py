@@ -23,6 +23,7 @@ from refnet_mmf.core.messages import unknown
 from refnet_mmf.core.normalization import running_statistics_kept
 from refnet_mmf.core.poolers import POOLERS
 from refnet_mmf.core.refiner import Refiner
+from refnet_mmf.paths import CONFIGS
 from refnet_mmf.plugin.class_files import check_class_files
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.features import Features
@@ -41,7 +42,6 @@ from refnet_mmf.plugin.section import OWN_BLOCKS, complete_section
 from refnet_mmf.plugin.settings import RefinerSettings
 from refnet_mmf.plugin.train_loader import UNLABELLED
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 OWN_MODULES = ("refiner", "metric_loss")
 
 logger = logging.getLogger(__name__)

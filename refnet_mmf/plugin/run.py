@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 
 from refnet_mmf import register
+from refnet_mmf.paths import PACKAGE
 from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
-
-PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from refnet_mmf.core.global_batch import rank
+from refnet_mmf.core.global_batch import rank, world_size
 from refnet_mmf.plugin.atomic_file import write_atomically
 from refnet_mmf.plugin.errors import RefnetError
 
@@ -65,7 +66,7 @@ class RunWatch:
         self.ids_of = ids_of
         self.stops = stops
         self.seen: list[Seen] = []
-        self.variances: dict[str, Tensor] = {}
+        self.variances: dict[str, Tensor] = {}  # the largest since the last look
         self.first_variances: dict[str, float] = {}
         self.with_positives: list[Tensor] = []
         self.lonely = 0
@@ -85,7 +86,8 @@ class RunWatch:
             self.seen.append(Seen(update, kept, finite))
         for name, value in metrics.items():
             if name.endswith("_target_variance"):
-                self.variances[name] = value.detach()
+                largest = self.variances.get(name, value)
+                self.variances[name] = torch.maximum(largest, value.detach())
             elif name.endswith("_with_positives"):
                 self.with_positives.append(value.detach())
 
@@ -116,19 +118,23 @@ class RunWatch:
         place = next(n for n, each in enumerate(seen) if not bool(each.finite))
         first = seen[place]
         values = {name: value.float().sum().item() for name, value in first.losses.items()}
+        shown = {k: v if math.isfinite(v) else str(v) for k, v in values.items()}  # JSON has no nan
         ids = list(self.ids_of(batches[place])) if place < len(batches) else []
         file = self.folder / f"not_finite_rank{rank()}.json"
-        content = {"update": first.update, "losses": values, "samples": ids}
+        content = {"update": first.update, "losses": shown, "samples": ids}
         write_atomically(json.dumps(content, indent=2) + "\n", file)
-        bad = ", ".join(f"{k} is {v}" for k, v in values.items() if v - v != 0)
+        bad = ", ".join(f"{k} is {v}" for k, v in values.items() if not math.isfinite(v))
         line = f"update {first.update}: {bad}; the samples of its batch are in {file}"
         if self.stops:
             raise RefnetError(f"{line}; the checkpoints are of earlier updates")
         self._warn("not finite", f"Loss not finite: {line}.")
 
     def _judge_variances(self) -> None:
-        for name, value in self.variances.items():
+        variances, self.variances = self.variances, {}
+        for name, value in variances.items():
             now = float(value)
+            if now == 0 and name not in self.first_variances:
+                continue  # batches without a sample that has the modality
             first = self.first_variances.setdefault(name, now)
             if now < COLLAPSED * first:
                 self._warn(
@@ -139,8 +145,8 @@ class RunWatch:
 
     def _judge_positives(self) -> None:
         found, self.with_positives = self.with_positives, []
-        if not found:
-            return
+        if not found or world_size() > 1:
+            return  # one rank does not see the pairs with the others' samples
         share = torch.stack([value.reshape(()) for value in found]).sum()
         self.lonely = 0 if float(share) > 0 else self.lonely + len(found)
         if self.lonely >= LONELY_BATCHES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -49,7 +50,8 @@ def complete_section(section: DictConfig, name: str, stock_name: str, stock_yaml
         for key, value in _merge(stock, own).items():
             section[key] = value
         for place, value in _command_line(name):
-            if isinstance(OmegaConf.select(section, place), DictConfig):
+            there = OmegaConf.select(section, place)
+            if isinstance(there, DictConfig) or isinstance(value, dict):
                 OmegaConf.update(section, place, value, merge=False)
         for block in OWN_BLOCKS:
             if section.get(block) in NULLS:
@@ -68,7 +70,19 @@ def _command_line(name: str) -> Iterator[tuple[str, Any]]:
     prefix = f"model_config.{name}."
     for key, value in pairs:
         if key.startswith(prefix):
-            yield key[len(prefix) :], yaml.safe_load("null" if value == "None" else value)
+            yield key[len(prefix) :], _value(value)
+
+
+def _value(text: str) -> Any:
+    """Read a value as Python, as MMF does, or as YAML; what is neither is a text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        pass
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def _merge(under: Any, over: Any) -> Any:

@@ -63,7 +63,8 @@ def as_markdown() -> str:
     """Return the page."""
     parts = [HEAD]
     for place, block in BLOCKS.items():
-        parts.append(f"## `{place.partition(',')[0]}`{place[len(place.partition(',')[0]) :]}\n")
+        name, comma, beside = place.partition(", ")
+        parts.append(f"## `{name}`{comma}{beside}\n")
         parts.append("| key | value | default | meaning |\n|---|---|---|---|")
         parts.extend(_rows(place, block))
         parts.append("")

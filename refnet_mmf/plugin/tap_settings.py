@@ -29,12 +29,14 @@ class TapBlock(Block):
         "output", description="the module's output, its positional arguments or its keywords"
     )
     path: int | str | None = Field(
-        None, description="where in that value: positions and keys, joined by dots, e.g. 0 or 3.1"
+        None,
+        description="where in that value: positions and keys, joined by dots, e.g. 0 or '3.1' (in "
+        "quotes, lest YAML takes it for a number)",
     )
 
-    def tap(self) -> Tap:
-        """Return the tap that this block describes."""
-        return Tap(self.module, self.read, _path(self.path))
+    def tap(self, place: str) -> Tap:
+        """Return the tap that this block, which stands at ``place``, describes."""
+        return Tap(self.module, self.read, _path(self.path), _short(place))
 
 
 class FusedBlock(TapBlock):
@@ -117,9 +119,9 @@ class TapSettings:
                 raise RefnetError(f"{place}.module: {error}") from None
         fused_dims = [_width(model, block, place) for place, block in self.fused.items()]
         return FusionTaps(
-            fused=tuple(block.tap() for block in self.fused.values()),
+            fused=tuple(block.tap(place) for place, block in self.fused.items()),
             fused_dim=sum(fused_dims),
-            fused_token=next(iter(self.fused.values())).token,
+            fused_tokens=tuple(block.token for block in self.fused.values()),
             modalities=self.tokens,
             token_dims={
                 name: _width(model, block, f"{self.place}.targets.{name}")
@@ -129,7 +131,7 @@ class TapSettings:
 
     def _places(self) -> Iterator[tuple[str, Tap]]:
         for place, block in self.fused.items():
-            yield place, block.tap()
+            yield place, block.tap(place)
         for name, tokens in self.tokens.items():
             place = f"{self.place}.targets.{name}"
             yield place, tokens.states[-1]
@@ -163,10 +165,10 @@ def read_tap_settings(values: Any, place: str) -> TapSettings:
 
 
 def _modality_tokens(target: TargetBlock, place: str) -> ModalityTokens:
-    states = [target.tap()]
+    states = [target.tap(place)]
     if target.second_to_last is not None:
         where = f"{place}.second_to_last"
-        states.insert(0, read_block(TapBlock, target.second_to_last, where).tap())
+        states.insert(0, read_block(TapBlock, target.second_to_last, where).tap(where))
     keep = None if target.keep is None else _keep(target.keep, f"{place}.keep")
     return ModalityTokens(tuple(states), _mask(target.mask, f"{place}.mask"), keep)
 
@@ -175,10 +177,10 @@ def _mask(value: dict[str, Any] | str | None, place: str) -> Tap | None:
     if value is None:
         return None
     if isinstance(value, dict):
-        return read_block(TapBlock, value, place).tap()
+        return read_block(TapBlock, value, place).tap(place)
     if not value.startswith(SAMPLE):
         raise RefnetError(f"{place}: expected a tap or {SAMPLE}<field>, got {value!r}")
-    return _sample_field(value[len(SAMPLE) :])
+    return _sample_field(value, place)
 
 
 def _keep(value: dict[str, Any], place: str) -> Keep:
@@ -199,16 +201,21 @@ def _keep(value: dict[str, Any], place: str) -> Keep:
     ((side, field),) = said.items()
     return Keep(
         side,
-        _sample_field(field),
-        behind=tuple(_sample_field(part) for part in block.after),
+        _sample_field(field, place),
+        behind=tuple(_sample_field(part, f"{place}.after") for part in block.after),
         skip_first=int(block.skip_first),
         skip_last=int(block.skip_last),
     )
 
 
-def _sample_field(field: str) -> Tap:
+def _sample_field(field: str, place: str) -> Tap:
     """Tap on a field of the batch, as the model's forward has left it."""
-    return Tap("", read="input", path=(0, *_path(field.removeprefix(SAMPLE))))
+    return Tap("", "input", (0, *_path(field.removeprefix(SAMPLE))), _short(place))
+
+
+def _short(place: str) -> str:
+    """Return a place within the ``taps:`` block: what stands before it, messages say already."""
+    return place[place.find("taps.") :]
 
 
 def _path(path: int | str | None) -> tuple[int | str, ...]:

@@ -22,6 +22,7 @@ from omegaconf import open_dict
 from torch import Tensor
 
 from refnet_mmf.core.global_batch import gather_objects, rank, world_size
+from refnet_mmf.paths import EVALUATIONS
 from refnet_mmf.plugin import mmf_lines
 from refnet_mmf.plugin.atomic_file import write_atomically
 from refnet_mmf.plugin.dataset_rows import sample_ids
@@ -46,8 +47,6 @@ from refnet_mmf.plugin.training_checkpoint import RUN_STATE, TrainingCheckpoint
 OWN_LOSSES = ("refiner_", "metric_loss", "multi_similarity")
 """How the names of the losses begin that are not the stock model's."""
 LABELLED_IDS = "labelled_ids.txt"
-EVALUATIONS = "evaluations.json"
-"""What the last evaluation of each split has come to, in a run's folder, with all digits."""
 
 logger = logging.getLogger("mmf.train.refnet")
 

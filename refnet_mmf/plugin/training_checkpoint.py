@@ -11,6 +11,7 @@ from mmf.utils.checkpoint import Checkpoint
 from omegaconf import OmegaConf
 
 from refnet_mmf.core.global_batch import rank
+from refnet_mmf.core.messages import first_line
 from refnet_mmf.plugin.atomic_file import save_atomically
 from refnet_mmf.plugin.checkpoint_file import UNREADABLE, find_checkpoint
 from refnet_mmf.plugin.errors import RefnetError
@@ -92,7 +93,8 @@ class TrainingCheckpoint(Checkpoint):
         """Keep ``checkpoint.max_to_keep`` of the numbered checkpoints; -1: all."""
         keep = self.config.checkpoint.get("max_to_keep", -1)
         if keep > 0:
-            numbered = {int(f.stem.removeprefix("model_")): f for f in models.glob("model_*.ckpt")}
+            files = ((f.stem.removeprefix("model_"), f) for f in models.glob("model_*.ckpt"))
+            numbered = {int(number): file for number, file in files if number.isdecimal()}
             for number in sorted(numbered)[:-keep]:
                 numbered[number].unlink()
 
@@ -115,10 +117,9 @@ class TrainingCheckpoint(Checkpoint):
         try:
             content = super()._torch_load(file)
         except UNREADABLE as error:
-            first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise RefnetError(
-                f"checkpoint: {file}: cannot be read ({first_line}); a run's folder holds earlier "
-                "ones in models/, for checkpoint.resume_file"
+                f"checkpoint: {file}: cannot be read ({first_line(error)}); a run's folder holds "
+                "earlier ones in models/, for checkpoint.resume_file"
             ) from None
         if not isinstance(content, Mapping):
             raise RefnetError(f"checkpoint: {file}: holds a {type(content).__name__}")

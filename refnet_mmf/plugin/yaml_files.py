@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmf.utils.configuration import get_default_config_path
 from mmf.utils.general import get_absolute_path, get_mmf_root
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from refnet_mmf.plugin.errors import RefnetError
+
+SECTIONS = ("model_config", "dataset_config")
+"""Blocks with a section for each model, or data set."""
 
 
 def check_yaml_files(file: Path, above: tuple[Path, ...] = ()) -> None:
@@ -29,6 +33,7 @@ def check_yaml_files(file: Path, above: tuple[Path, ...] = ()) -> None:
     if not isinstance(values, DictConfig) or not (values or above):
         found = "nothing" if not values else "a list"
         raise RefnetError(f"{file}: expected settings by their names, found {found}")
+    _check_blocks(file, values)
     includes = values.get("includes", None) or ListConfig([])
     if not isinstance(includes, ListConfig):
         raise RefnetError(f"{file}: includes: expected a list of files, got {includes!r}")
@@ -41,6 +46,18 @@ def check_yaml_files(file: Path, above: tuple[Path, ...] = ()) -> None:
         if included in (*above, file.resolve()):
             raise RefnetError(f"{file}: includes: {name} includes this file itself")
         check_yaml_files(included, (*above, file.resolve()))
+
+
+def _check_blocks(file: Path, values: DictConfig) -> None:
+    """Refuse a block with nothing in it, which would take the place of all its defaults."""
+    defaults = OmegaConf.load(get_default_config_path())
+    empty = [str(key) for key, value in values.items_ex(resolve=False) if value is None]
+    empty = [key for key in empty if key in SECTIONS or isinstance(defaults.get(key), DictConfig)]
+    for block in SECTIONS:
+        sections = values.get(block, None) or {}
+        empty += [f"{block}.{name}" for name, section in sections.items() if section is None]
+    if empty:
+        raise RefnetError(f"{file}: {empty[0]}: has nothing in it; fill it, or take it out")
 
 
 def included_file(file: Path, name: str) -> Path:

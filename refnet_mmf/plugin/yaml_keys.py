@@ -22,6 +22,7 @@ from mmf.utils.general import get_absolute_path, get_mmf_root
 from omegaconf import DictConfig, OmegaConf
 
 from refnet_mmf.core.messages import unknown
+from refnet_mmf.paths import PACKAGE
 from refnet_mmf.plugin.class_files import dataset_names
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.mmf_lines import KEYS_OF_THE_OTHER_LINE
@@ -39,7 +40,6 @@ SECTIONS: Mapping[tuple[str, ...], str] = {
 }
 """Blocks whose keys are names in MMF's registry, and where there."""
 
-PACKAGE = Path(__file__).resolve().parents[1]
 
 Place = tuple[str, ...]
 

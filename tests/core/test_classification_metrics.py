@@ -156,6 +156,12 @@ def test_f1_is_scikit_learn_s(data):
         (roc_auc, torch.zeros(2, 3), torch.tensor([0, -1]), "got -1"),
         (accuracy, torch.zeros(2, 3), torch.ones(2, 3), "expected one label a sample"),
         (roc_auc, torch.zeros(2, 3), torch.zeros(2, 3), "expected one label a sample"),
+        (
+            accuracy,
+            torch.zeros(2, 3),
+            torch.eye(5)[:2],
+            r"one-hot rows \[2, 3\], got shape \(2, 5\)",
+        ),
         (micro_f1, torch.zeros(2, 3), torch.zeros(2), r"expected multi-hot \[2, 3\]"),
         (macro_f1, torch.zeros(2, 3), torch.zeros(2, 4), r"expected multi-hot \[2, 3\]"),
         (macro_f1, torch.zeros(0, 3), torch.zeros(0, 3), "not empty"),

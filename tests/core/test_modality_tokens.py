@@ -152,3 +152,8 @@ def test_a_masked_part_is_pooled_as_asked_for(pooler):
 
 def test_a_part_has_no_offset_unless_one_is_given():
     assert Keep("after", TEXT).span(9, 4) == slice(0, 4)
+
+
+def test_a_side_that_there_is_not_is_named():
+    with pytest.raises(ValueError, match="^Keep: side: unknown side 'left'"):
+        Keep("left", Tap("a"))

@@ -61,6 +61,16 @@ def test_every_stratum_keeps_its_share_give_or_take_one(strata_count, seed):
             assert abs(count[stratum] - fraction * size) <= 1
 
 
+def test_many_strata_of_one_sample_do_not_wait_for_the_large_one():
+    """A hundred samples of one class, and a hundred of a class of their own each."""
+    strata = [*["large"] * 100, *range(100)]
+    ids = [str(number) for number in range(200)]
+    for seed, fraction in itertools.product(range(5), (0.05, 0.25, 0.5)):
+        chosen = choose_fraction(ids, fraction, seed, strata)
+        large = sum(strata[position] == "large" for position in chosen)
+        assert abs(large - fraction * 100) <= 1
+
+
 def test_within_a_stratum_the_choice_is_by_the_hash_alone():
     strata = [int(name) % 7 for name in IDS]
     order = seeded_order(IDS, 3)
@@ -91,7 +101,7 @@ def test_the_order_is_the_same_on_every_machine():
     assert another_sample(list("abcd"), 0) == [2, 3, 1, 0]
     assert another_sample(list("abcd"), 1) == [1, 2, 3, 0]
     strata = list("xxxxxxyyyz")
-    for fraction, positions in ((0.1, [5]), (0.3, [3, 5, 7]), (0.5, [0, 3, 5, 6, 7])):
+    for fraction, positions in ((0.1, [7]), (0.3, [3, 5, 7]), (0.5, [0, 3, 5, 6, 7])):
         assert choose_fraction(list("abcdefghij"), fraction, 0, strata) == positions
 
 

@@ -207,3 +207,11 @@ def test_a_value_that_is_not_there_is_named(network):
             reader.read_tensor(Tap("layers.0"))
         with pytest.raises(ValueError, match="not called in this forward pass"):
             reader.read(Tap("unused"))
+
+
+def test_a_tap_with_a_name_is_called_by_it_and_is_the_same_tap():
+    named = Tap("inner", "output", (0,), name="targets.text")
+    assert str(named) == "targets.text, inner (output[0])"
+    assert named == Tap("inner", "output", (0,)) and hash(named) == hash(
+        Tap("inner", "output", (0,))
+    )

@@ -11,6 +11,7 @@ from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Job
 from refnet_mmf.experiments.mmf_run import Run
 from refnet_mmf.experiments.tables.embedding_measures import EmbeddingMeasure
+from refnet_mmf.paths import EVALUATIONS
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
 
 
@@ -22,7 +23,7 @@ def write_finished(job: Job, values: Mapping[str, Mapping[str, float]], seconds:
         split: {f"{split}/{job.cell.data_set}/{metric}": value for metric, value in of.items()}
         for split, of in values.items()
     }
-    run_folder.write_json(measured, job.run.folder / run_folder.EVALUATIONS)
+    run_folder.write_json(measured, job.run.folder / EVALUATIONS)
     run_folder.finish(job.run, seconds)
 
 

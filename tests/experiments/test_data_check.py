@@ -231,7 +231,8 @@ DAMAGE = {
     "a class in upper case": (
         rewrite("extras/classes_mm_imdb.txt", "drama", "Drama"),
         "classes_mm_imdb.txt",
-        "line 8: no label can match 'Drama', as MMF puts labels into lower case: write 'drama'",
+        "line 8: no label can match the class 'Drama', as MMF puts labels into lower case and "
+        "takes commas out: write 'drama'",
         [],
     ),
     "a class too few": (
@@ -243,7 +244,7 @@ DAMAGE = {
     "a class twice": (
         rewrite("extras/classes_mm_imdb.txt", "western\n", "western\nwar\n"),
         "classes_mm_imdb.txt",
-        "line 24: 'war' is there twice",
+        "line 24: 'war' is the class of line 23 already",
         [],
     ),
     "a class file with an empty line": (

@@ -1,12 +1,15 @@
 """The demonstration: three stock runs, their table, and a page that stands alone."""
 
+import os
 import re
 import subprocess
 import sys
 
 import pytest
 
+from refnet_mmf.experiments.demo import train
 from refnet_mmf.experiments.line_figure import line_figure
+from refnet_mmf.experiments.mmf_run import Run, RunFailed
 
 
 def demo(*words: str) -> subprocess.CompletedProcess[str]:
@@ -78,3 +81,13 @@ def test_a_name_keeps_its_style_in_every_figure():
     assert grey in both and blue in both
     assert blue in second and grey not in second
     assert line_figure({"one": {"b": line}}, "update", names).decode() == second
+
+
+@pytest.mark.slow
+@pytest.mark.mmf
+def test_what_has_not_begun_when_a_run_fails_is_not_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    runs = [Run(name, ["model=none"], tmp_path / name) for name in ("one", "two", "three")]
+    with pytest.raises(RunFailed, match="one: mmf_run ended with exit code"):
+        train(runs)
+    assert len(list(tmp_path.glob("*/log.txt"))) < 3

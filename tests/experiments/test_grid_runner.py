@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
@@ -9,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -19,6 +21,7 @@ from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Cell, jobs_of
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import finished, run_all
+from refnet_mmf.experiments.mmf_run import LOCK, Run, _follow, empty_folder
 
 pytestmark = pytest.mark.mmf
 SHORT = (
@@ -179,3 +182,35 @@ class TestRunFolder:
         result = run_folder.finish(job.run, 1.0)
         with pytest.raises(RunFolderError, match="no value test/x/z; there: test/x/y"):
             result.value("test", "x", "z")
+
+
+class TestFollowing:
+    """What is read of a run while it goes on."""
+
+    def test_each_line_is_read_once_however_it_is_written(self, tmp_path):
+        log = tmp_path / "log.txt"
+        log.write_bytes(b"one\ntw")
+        lines = _follow(log)
+        assert next(lines) == ["one"]
+        assert next(lines) == []
+        with log.open("ab") as file:
+            file.write(b"o\nthr\xffee\nfo")
+        assert next(lines) == ["two", "thr\ufffdee"]
+        with log.open("ab") as file:
+            file.write(b"ur\n")
+        assert next(lines) == ["four"]
+
+    def test_a_folder_is_emptied_when_its_process_has_ended(self, tmp_path, capsys):
+        run = Run("run", [], tmp_path / "run")
+        (run.folder / "models").mkdir(parents=True)
+        (run.folder / "models/model_1.ckpt").touch()
+        (run.folder / "run.json").touch()
+        with (run.folder / LOCK).open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            thread = threading.Thread(target=empty_folder, args=[run])
+            thread.start()
+            time.sleep(0.2)
+            assert (run.folder / "run.json").exists()
+        thread.join()
+        assert [path.name for path in run.folder.iterdir()] == [LOCK]
+        assert "waiting for the process that still runs" in capsys.readouterr().err

@@ -226,3 +226,31 @@ def test_bad_input_ends_in_one_line(tmp_path, capsys, words, message):
     assert main(["report", "--out", str(tmp_path), *words]) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"refnet report: {message}") and error.count("\n") == 1
+
+
+def test_every_figure_of_the_scale_is_on_the_page(results):
+    figures = results / "figures"
+    figures.mkdir()
+    svg = '<svg xmlns="http://www.w3.org/2000/svg"><dc:title>Figure 4: gamma</dc:title></svg>'
+    for name in ("figure_4_mini", "figure_4_gmu_mini", "figure_4_paper", "figure_9"):
+        (figures / f"{name}.svg").write_text(svg)
+    assert main(["report", "--out", str(results)]) == 0
+    page = (results / "report_mini.html").read_text()
+    for name in ("figure_4_mini", "figure_4_gmu_mini", "figure_9"):
+        assert f"Figure 4: gamma ({name})" in page
+    assert "figure_4_paper" not in page
+
+
+def test_where_every_run_is_of_another_version_the_page_says_so(results):
+    for file in results.glob("runs/mini/*/*/*/run.json"):
+        file.write_text(file.read_text().replace('"torch": "', '"torch": "0.'))
+    assert main(["report", "--out", str(results)]) == 0
+    page = (results / "report_mini.html").read_text()
+    assert page.count("Left out: ") >= 34 and "holds a run with another version" in page
+    assert "0 finished runs" in page
+
+
+def test_a_report_writes_nothing_into_the_runs(results):
+    before = {file: file.stat().st_mtime_ns for file in results.rglob("*.json")}
+    assert main(["report", "--out", str(results)]) == 0
+    assert before == {file: file.stat().st_mtime_ns for file in results.rglob("*.json")}

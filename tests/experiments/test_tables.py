@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from scipy import stats
 
 from refnet_mmf.cli import main
+from refnet_mmf.experiments.csv_text import csv_text
 from refnet_mmf.experiments.grid.cell import jobs_of
 from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.page import Table
@@ -174,3 +176,22 @@ def test_a_dry_run_prints_the_commands_and_makes_nothing(capsys, tmp_path, monke
     assert all(line.startswith("mmf_run env.user_dir=refnet_mmf config=") for line in lines)
     assert [line.split("training.seed=")[1].split()[0] for line in lines] == ["0", "4"]
     assert not list(tmp_path.iterdir())
+
+
+def test_notes_of_several_lines_stay_notes(tmp_path):
+    table = Table("R^2 of 50 % & more", ["model"], [["GMU"]])
+    write_tables([table], ["one", "Failed: run:\n  last line\n  the error"], tmp_path, "t")
+    tex = (tmp_path / "t.tex").read_text()
+    assert tex.endswith("% one\n\n% Failed: run:\n%   last line\n%   the error\n")
+    assert r"\caption{R\^{}2 of 50 \% \& more}" in tex
+    assert "* Failed: run:\n    last line\n" in (tmp_path / "t.md").read_text()
+    text = csv_text(["a"], [[1]], ["one", "two\nthree"])
+    assert text == "# one\n# two\n# three\na\n1\n"
+
+
+@pytest.mark.parametrize(("given", "seeds"), [("2", {0, 1}), ("4,", {4}), ("4,0,4", {0, 4})])
+def test_seeds_are_a_number_of_them_or_these(given, seeds, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["table", "2", "--dry-run", "--only", "gmu-refnet", "--seeds", given]) == 0
+    found = re.findall(r"training.seed=(\d+)", capsys.readouterr().out)
+    assert sorted(map(int, found)) == sorted(seeds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import resource
 import signal
@@ -94,6 +95,15 @@ class TestSearch:
         search.finish(better, [9.0])
         assert search_on(path).choose() == chosen
         assert search_on(path).chosen == chosen.number
+
+    def test_a_trial_whose_metric_is_no_number_is_over_and_never_chosen(self, tmp_path):
+        search = search_on(tmp_path / "search.db")
+        for values in ([math.nan, 0.9], [0.2, 0.3], [math.nan]):
+            search.finish(search.begin(), values)
+        assert len({str(trial.setting) for trial in search.trials}) == 3
+        assert search.choose().number == 1
+        again = search_on(tmp_path / "search.db")
+        assert len(again.trials) == 3 and again.choose().number == 1
 
     def test_another_search_is_refused_and_so_is_a_damaged_file(self, tmp_path):
         path = tmp_path / "search.db"

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 
 from refnet_mmf.plugin import mmf_lines
 from refnet_mmf.plugin.errors import RefnetError
@@ -238,13 +239,34 @@ def test_what_is_wrong_is_named_when_the_model_is_built(by_hand, old, new, messa
     assert "\n" not in str(error.value)
 
 
+def test_each_part_of_the_fused_embedding_has_a_position_of_its_own(by_hand, samples):
+    parts = [f"{{module: model.bert.encoder, path: 0, token: {token}}}" for token in (0, 3)]
+    model = by_hand((FUSED, f"fused: [{', '.join(parts)}]")).train()
+    states = {}
+    model.model.bert.encoder.register_forward_hook(
+        lambda module, args, output: states.update(last=output[0])
+    )
+    with model.reader.record():
+        nn.Module.__call__(model, samples())
+        fused = model.reader.fused()
+    assert torch.equal(fused, torch.cat([states["last"][:, 0], states["last"][:, 3]], dim=1))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         (FUSED, "fused: {module: model.bert.pooler, dim: 97}", r"fused embedding \[B, 97\]"),
         (FUSED, "fused: {module: model.bert.encoder, path: 0, token: 99}", "token at position 99"),
-        (KEEP, "keep: {first: input_idz}", "nothing at 'input_idz' in a mapping with the keys"),
-        ("sample.image_info_0.max_features", "sample.scores", "nothing at 'scores'"),
+        (
+            KEEP,
+            "keep: {first: input_idz}",
+            r"tap taps.targets.text.keep, .*: nothing at 'input_idz' in a mapping with the keys",
+        ),
+        (
+            "sample.image_info_0.max_features",
+            "sample.scores",
+            r"tap taps.targets.regions.mask, .*: nothing at 'scores'",
+        ),
     ],
 )
 def test_what_only_a_batch_shows_is_named_with_the_first_one(by_hand, samples, old, new, message):

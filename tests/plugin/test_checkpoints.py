@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from refnet_mmf.plugin.errors import RefnetError
 from tests.command_server import refnet
@@ -232,3 +233,16 @@ def test_from_pretrained_names_what_is_wrong(trained, tmp_path):
     torch.save(weights, cut / "mmbt.pth")
     with pytest.raises(RefnetError, match=r"mmbt.pth: .*Missing key.*model.classifier.1.weight"):
         RefNetMMBT.from_pretrained(cut)
+
+
+def test_only_numbered_checkpoints_are_the_runs_to_remove(tmp_path):
+    from types import SimpleNamespace
+
+    from refnet_mmf.plugin.training_checkpoint import TrainingCheckpoint
+
+    names = ["model_2.ckpt", "model_10.ckpt", "model_4.ckpt", "model_keep.ckpt"]
+    for name in names:
+        (tmp_path / name).touch()
+    config = OmegaConf.create({"checkpoint": {"max_to_keep": 2}})
+    TrainingCheckpoint._remove_oldest(SimpleNamespace(config=config), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*names} - {"model_2.ckpt"}

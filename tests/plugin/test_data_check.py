@@ -185,6 +185,21 @@ def test_a_label_of_a_meme_that_is_none(refused, tiny_memes, label, message):
     assert line.startswith(f"{file}, line 5: label: expected 0 or 1")
 
 
+def test_samples_that_are_used_without_labels_may_lack_them(refused, check, tiny_memes, tmp_path):
+    """refnet.labels.ids_file names those that have; what the others have is not read."""
+    file = tiny_memes / MEMES / "annotations/train.jsonl"
+    ids = tmp_path / "ids.txt"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    ids.write_text("".join(f"{row['id']}\n" for row in rows[5:]))
+    edit(file, 1, lambda row: {k: v for k, v in row.items() if k != "label"})
+    edit(file, 2, lambda row: {**row, "label": "unknown"})
+    block = "    use_features: true\n    use_images: false\n"
+    regime = f"refnet: {{labels: {{ids_file: {ids}}}}}\n"
+    check("hateful_memes", tiny_memes, block=block + regime)
+    edit(file, 7, lambda row: {**row, "label": "unknown"})
+    refused("hateful_memes", tiny_memes, f"{file}, line 7: label: expected", block=block + regime)
+
+
 def test_labels_are_needed_to_train_and_to_validate(refused, check, tiny_memes):
     folder = tiny_memes / MEMES / "annotations"
     config = small_sets.configuration("hateful_memes", tiny_memes)

@@ -1,6 +1,7 @@
 """``refnet embed`` on checkpoints of real runs; what it writes is what the network computes."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -188,6 +189,21 @@ def test_a_checkpoint_file_and_another_data_folder(trained, embed, tmp_path):
     moved.symlink_to(data)
     here = embed(run).embeddings
     there = embed(run / "best.ckpt", "--data-dir", str(moved), name="moved.npz").embeddings
+    np.testing.assert_array_equal(here.fused, there.fused)
+
+
+def test_a_split_without_labels_gives_embeddings_without_labels(trained, embed, tmp_path):
+    """As the test split of the real Hateful Memes, whose labels were kept back."""
+    data, run = trained(*MEMES_MMBT)
+    moved = tmp_path / "moved"
+    shutil.copytree(data, moved)
+    file = moved / "datasets" / ANNOTATIONS["hateful_memes"]
+    rows = rows_of(moved, "hateful_memes")
+    lines = [{k: v for k, v in row.items() if k != "label"} for row in rows]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    here = embed(run).embeddings
+    there = embed(run, "--data-dir", str(moved), name="unlabelled.npz").embeddings
+    assert there.labels is None
     np.testing.assert_array_equal(here.fused, there.fused)
 
 

@@ -106,3 +106,15 @@ model_config:
     built = build(recipe=str(file), model=model)
     encoder = built.model.bert.mmbt.modal_encoder.encoder
     assert isinstance(encoder, TorchvisionImageEncoder)
+
+
+def test_the_last_activation_of_a_densenet_is_kept():
+    """It is no module of the network, which applies it in its forward."""
+    torch.manual_seed(0)
+    encoder = TorchvisionImageEncoder({"name": "densenet121", "num_output_features": -1}).eval()
+    network = models.densenet121(weights=None).eval()
+    network.features = encoder.features[0]
+    images = torch.randn(1, 3, 64, 64)
+    pooled = encoder(images).mean(dim=1)
+    assert (encoder(images) >= 0).all()
+    torch.testing.assert_close(network.classifier(pooled), network(images))

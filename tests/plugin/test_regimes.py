@@ -411,7 +411,7 @@ def test_an_id_that_no_sample_has_is_named(trainer, tmp_path, memes):
     _, rows = annotations(memes)
     file = tmp_path / "ids.txt"
     file.write_text(f"{rows[0]['id']}\n{rows[1]['id']}7777\n")
-    with pytest.raises(RefnetError, match="ids.txt, line 2: no training sample has the id"):
+    with pytest.raises(RefnetError, match="ids.txt: no training sample has the id"):
         trainer(f"refnet.labels.ids_file={file}")
 
 

@@ -43,7 +43,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_its_batch(watch, tmp_p
         watch.look({})
     left = json.loads((tmp_path / "not_finite_rank0.json").read_text())
     assert left["update"] == 3
-    assert left["losses"]["train/memes/bce"] == 2
+    assert left["losses"] == {"train/memes/bce": 2, "train/memes/refiner": "nan"}
     assert left["samples"] == ["id2", "id1000"]
 
 
@@ -128,3 +128,15 @@ def test_what_is_watched_is_in_the_log(mmf_run):
     (*_, share) = run.series("train/hateful_memes/metric_loss_with_positives")
     assert 0.5 < share <= 1
     assert run.series("train/hateful_memes/metric_loss_embedding_variance")[-1] > 0
+
+
+def test_a_batch_that_says_nothing_of_the_targets_is_no_collapse(watch, caplog):
+    """The last batch of an epoch may hold no sample that has the modality."""
+    for values in ((0.0, 0.0), (0.0, 2.0), (2.0, 0.0), (0.0, 1.9)):
+        for value in values:
+            watch.see(1, {"bce": number(1)}, {VARIANCE: number(value)})
+        watch.look({})
+    assert not caplog.records
+    watch.see(1, {"bce": number(1)}, {VARIANCE: number(0)})
+    watch.look({})
+    assert "has fallen from 2 to 0" in caplog.text

@@ -159,3 +159,10 @@ def test_a_block_in_the_stock_section_is_not_swallowed(section):
         RefnetError, match="model_config.mmbt.refiner: .* belongs in model_config.refnet_mmbt"
     ):
         section(yaml)
+
+
+@pytest.mark.parametrize("null", ["None", "null", "~"])
+def test_a_block_on_the_command_line_may_hold_a_null(section, null):
+    block = f'{{"epsilon": {null}, "weight": 0.2}}'
+    settings = section("", f"model_config.refnet_mmbt.metric_loss={block}")
+    assert dict(settings.metric_loss) == {"epsilon": None, "weight": 0.2}

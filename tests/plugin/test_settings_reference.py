@@ -1,6 +1,7 @@
 """The page of settings is that of today's schemas."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -34,3 +35,22 @@ def test_every_block_of_ours_is_there():
         kind for kind in below(Block) - {Block, TapBlock} if not kind.__name__.startswith("Listed")
     }
     assert listed <= shown
+
+
+def test_the_schemas_know_the_names_that_the_core_knows():
+    from refnet_mmf.core import decoder, label_pairs, normalization, poolers, refiner, taps
+    from refnet_mmf.core.refiner_contrastive_loss import FORMS
+    from refnet_mmf.plugin.models.unimodal_fusion import UnimodalFusionSettings
+    from refnet_mmf.plugin.settings import MultiSimilaritySettings, RefinerSettings
+    from refnet_mmf.plugin.tap_settings import TapBlock
+
+    for block, key, known in (
+        (RefinerSettings, "pooler", poolers.POOLERS),
+        (RefinerSettings, "loss", refiner.LOSSES),
+        (RefinerSettings, "form", FORMS),
+        (RefinerSettings, "activation", decoder.ACTIVATIONS),
+        (MultiSimilaritySettings, "match", label_pairs.MATCHES),
+        (UnimodalFusionSettings, "normalization", normalization.NORMALIZATIONS),
+        (TapBlock, "read", taps.READS),
+    ):
+        assert set(get_args(block.model_fields[key].annotation)) == set(known), key

@@ -512,6 +512,14 @@ FILES = {
         lambda place: cut(f"{MEMES_FILES}/features/detectron.lmdb/data.mdb", 4096)(place),
         "features",
     ),
+    "a section with nothing in it": yaml(
+        "model_config: {refnet_mmbt: }\n", "model_config.refnet_mmbt: has nothing in it"
+    ),
+    "a section of another model with nothing in it": yaml(
+        "model_config:\n  vilbert:\n", "model_config.vilbert: has nothing in it"
+    ),
+    "a block with nothing in it": yaml("training:\n", "training: has nothing in it"),
+    "no section at all": yaml("dataset_config:\n", "dataset_config: has nothing in it"),
     "features of another width": Case(
         f"refnet run {TRAIN} model_config.refnet_mmbt.modal_hidden_size=2048",
         ("model_config.refnet_mmbt.modal_hidden_size: is 2048", "512 wide"),

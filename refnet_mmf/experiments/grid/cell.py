@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from refnet_mmf.experiments.mmf_run import Run
+from refnet_mmf.paths import PROJECTS
 
 Scale = Literal["mini", "paper"]
-PROJECTS = Path(__file__).resolve().parents[2] / "projects"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import Cell, Job, Scale, jobs_of
 from refnet_mmf.experiments.grid.runner import visible_gpus
 from refnet_mmf.experiments.grid.submission import CLUSTERS, Cluster, Submission
-from refnet_mmf.experiments.miniature import command as make_command
+from refnet_mmf.experiments.miniature.command import make_data
 
 MINIATURE_NOTICE = (
     "MINIATURE data, drawn and written by a program, in the files of the real data set: "
@@ -230,16 +230,13 @@ def data_folder(out: Path, data_set: str, seed: int) -> Path:
 
 
 def _make_data(data_set: str, seed: int, folder: Path) -> None:
-    parser = argparse.ArgumentParser()
-    make_command.add_arguments(parser)
-    options = [data_set, "--size", "mini", "--out", str(folder), "--seed", str(seed)]
-    if make_command.run(parser.parse_args(options)) != 0:
+    if make_data(data_set, "mini", folder, seed) != 0:
         raise GridError(f"the miniature {data_set} could not be made in {folder}")
 
 
 def _numbers(place: str, text: str) -> tuple[int, ...]:
-    """Read ``3`` as three numbers from 0, and ``0,4`` as these two."""
-    parts = text.split(",")
+    """Read ``3`` as three numbers from 0, ``0,4`` as these two, and ``4,`` as this one."""
+    parts = text.removesuffix(",").split(",")
     if not all(part.strip().isdigit() for part in parts):
         raise GridError(f"{place}: expected a number, or several as in 0,1,5, got {text!r}")
     numbers = [int(part) for part in parts]

@@ -10,10 +10,10 @@ from typing import Any
 
 from refnet_mmf.experiments.mmf_run import Run
 from refnet_mmf.experiments.versions import versions
+from refnet_mmf.paths import EVALUATIONS
 from refnet_mmf.plugin.atomic_file import write_atomically
 
 STARTED, FINISHED = "run.json", "result.json"
-EVALUATIONS = "evaluations.json"
 
 
 class RunFolderError(ValueError):
@@ -56,17 +56,9 @@ def start(run: Run) -> float:
     Raises:
         RunFolderError: the folder holds another run, or one of other versions.
     """
-    known = read_json(run.folder / STARTED)
-    mine = {"command": run.command, "versions": versions()}
-    if known is not None:
-        for key, value in mine.items():
-            if known.get(key) != value:
-                raise RunFolderError(
-                    f"{run.folder}: holds a run with another {key.removesuffix('s')} "
-                    f"({known.get(key)}, now {value}); remove it, or choose another --out"
-                )
-    write_json({**mine, "seconds": 0.0, **(known or {})}, run.folder / STARTED)
-    return float((known or {}).get("seconds", 0.0))
+    known = _claimed(run) or {}
+    write_json({**_identity(run), "seconds": 0.0, **known}, run.folder / STARTED)
+    return float(known.get("seconds", 0.0))
 
 
 def note_seconds(run: Run, seconds: float) -> None:
@@ -100,8 +92,28 @@ def result_of(run: Run) -> Result | None:
     found = read_json(run.folder / FINISHED)
     if found is None:
         return None
-    start(run)
+    _claimed(run)
     return Result(float(found["seconds"]), found["values"])
+
+
+def _identity(run: Run) -> dict[str, Any]:
+    return {"command": run.command, "versions": versions()}
+
+
+def _claimed(run: Run) -> dict[str, Any] | None:
+    """Return what a run's folder says of its start; None: it is new.
+
+    Raises:
+        RunFolderError: the folder holds another run, or one of other versions.
+    """
+    known = read_json(run.folder / STARTED)
+    for key, value in _identity(run).items():
+        if known is not None and known.get(key) != value:
+            raise RunFolderError(
+                f"{run.folder}: holds a run with another {key.removesuffix('s')} "
+                f"({known.get(key)}, now {value}); remove it, or choose another --out"
+            )
+    return known
 
 
 def write_json(content: Any, path: Path) -> None:

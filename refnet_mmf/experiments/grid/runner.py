@@ -183,6 +183,7 @@ def run_job(job: Job, bar: Bar | None = None, threads: int = 1, gpu: int | None 
 def _bar(total: int, done: int) -> Iterator[Bar]:
     """Show how many runs are done, in parts of a run, and the time that is left."""
     layout = "{desc}: {n:.1f}/{total} |{bar}| {elapsed}, {remaining} left"
-    settings = {"bar_format": layout, "smoothing": 0, "mininterval": 1}
-    with tqdm(total=total, initial=done, desc="runs", **settings) as bar:
+    with tqdm(
+        total=total, initial=done, desc="runs", bar_format=layout, smoothing=0, mininterval=1
+    ) as bar:
         yield bar

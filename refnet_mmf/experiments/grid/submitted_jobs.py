@@ -14,6 +14,7 @@ from typing import Any
 import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
 
+from refnet_mmf.core.messages import first_line
 from refnet_mmf.experiments.grid.cell import Job
 from refnet_mmf.experiments.grid.run_folder import Result, RunFolderError, read_json, write_json
 from refnet_mmf.experiments.grid.submission import Submission
@@ -74,7 +75,7 @@ def run_submitted(
             try:
                 under_way[job] = _find(job.run, submission) or _submit(job, submission, runner)
             except (FailedSubmissionError, RunFolderError, OSError) as error:
-                yield job, f"{job.run.name}: could not be submitted: {_first_line(error)}"
+                yield job, f"{job.run.name}: could not be submitted: {first_line(error)}"
         for job, handle in list(under_way.items()):
             watch(job)
             if not _is_alive(handle):
@@ -132,7 +133,3 @@ def _outcome(run: Run, handle: submitit.Job[Result | str]) -> Result | str:
         log = run.log.read_text(errors="replace").splitlines() if run.log.is_file() else []
         last = "".join(f"\n  {line}" for line in log[-LAST_LINES:])
         return f"{run.name}: {told}" + (f"; the last lines of {run.log}:{last}" if last else "")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

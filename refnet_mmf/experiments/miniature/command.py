@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="same seed, same data (0)")
 
 
+def make_data(name: str, size: str, folder: Path, seed: int) -> int:
+    """Make a data set as the command does; what is there already is kept; return the exit code."""
+    return run(argparse.Namespace(name=name, size=size, out=folder, seed=seed))
+
+
 def run(args: argparse.Namespace) -> int:
     """Make the data set; return the exit code."""
     folder: Path = args.out.resolve()

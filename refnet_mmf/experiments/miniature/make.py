@@ -29,11 +29,11 @@ from refnet_mmf.experiments.miniature.picture_encoder import (
 from refnet_mmf.experiments.miniature.pictures import SIDE, Scene, render
 from refnet_mmf.experiments.miniature.text_encoder import train_text_encoder
 from refnet_mmf.experiments.miniature.version_marks import mark_as_built
+from refnet_mmf.paths import MANIFEST
 
 DATA_SETS: Mapping[str, DataSet] = {
     module.DATA_SET.name: module.DATA_SET for module in (hateful_memes, mmimdb, visual_entailment)
 }
-MANIFEST = "miniature.json"
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from refnet_mmf.experiments.miniature.data_set import DataSet, Layout
 from refnet_mmf.experiments.miniature.pictures import Scene, random_scene, random_shape
 from refnet_mmf.experiments.miniature.randomness import pick, stream
 from refnet_mmf.experiments.miniature.sentences import Grammar
+from refnet_mmf.plugin.annotation_fields import ENTAILMENT_CLASSES
 
-CLASSES = ("entailment", "neutral", "contradiction")
 WARM, COLD = ("red", "yellow"), ("green", "blue")
 COLOURS = WARM + COLD
 TOPICS = (("large", "small"), ("high", "low"))
@@ -90,7 +90,7 @@ class Entailment:
     Attributes:
         scene: what the picture shows.
         sentence: what is said of it.
-        label: one of `CLASSES`.
+        label: one of `ENTAILMENT_CLASSES`.
         shown: the scene's statement.
         said: the sentence's statement, on the same topic.
         group: number of its group of three.
@@ -152,7 +152,7 @@ def draw_split(seed: int, split: str, size: int) -> list[Entailment]:
     rng = stream(seed, "entailment", split)
     samples: list[Entailment] = []
     for start in range(0, size, BLOCK):
-        groups = range(start // len(CLASSES), (start + BLOCK) // len(CLASSES))
+        groups = range(start // len(ENTAILMENT_CLASSES), (start + BLOCK) // len(ENTAILMENT_CLASSES))
         block = [sample for group in groups for sample in draw_group(rng, group)]
         samples += [block[i] for i in rng.permutation(BLOCK)]
     return samples

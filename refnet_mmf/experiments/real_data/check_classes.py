@@ -1,7 +1,6 @@
 """Checks the labels that were read against the classes, and the file that lists the classes.
 
-MMF puts labels into lower case before it looks them up, and the class file not: a class with a
-capital letter would have no sample, and a label that is no class is dropped, both without a word.
+A label that is no class is dropped by MMF without a word.
 """
 
 from __future__ import annotations
@@ -13,9 +12,7 @@ from refnet_mmf.core.messages import nearest
 from refnet_mmf.experiments.real_data.description import DataSet
 from refnet_mmf.experiments.real_data.findings import ANNOTATIONS, MISSING, OK, WRONG, Finding
 from refnet_mmf.experiments.real_data.origin import Origin
-
-UNKNOWN_CLASS = "<unk>"
-"""A line of a class file that MMF adds where it is missing: no class."""
+from refnet_mmf.plugin.class_lines import UNKNOWN_CLASS, class_lines, problem_of_classes
 
 
 def check_classes(
@@ -37,9 +34,9 @@ def check_classes(
     if not file.is_file():
         return [Finding(ANNOTATIONS, file.name, "-", expected, MISSING)]
     text = file.read_text(encoding="utf-8", errors="replace")
-    lines = [line.strip() for line in text.splitlines()]
+    lines = class_lines(text)
     classes = tuple(line for line in lines if line != UNKNOWN_CLASS)
-    problem = _problem_of(lines)
+    problem = problem_of_classes(lines, _processed)
     if problem:
         problem = f"{file}, {problem}"
     elif not own and set(classes) != set(data_set.classes):
@@ -50,19 +47,9 @@ def check_classes(
     return [found, _check_labels(labels, classes, data_set)]
 
 
-def _problem_of(lines: list[str]) -> str:
-    """Say which line is no class that a label can match; nothing if all are."""
-    for number, name in enumerate(lines, 1):
-        if not name:
-            return f"line {number}: is empty, and would be a class"
-        if name != name.lower():
-            return (
-                f"line {number}: no label can match {name!r}, as MMF puts labels into lower "
-                f"case: write {name.lower()!r}"
-            )
-        if name in lines[: number - 1]:
-            return f"line {number}: {name!r} is there twice"
-    return ""
+def _processed(label: str) -> str:
+    """Return a label as MMF's processor of words leaves it."""
+    return label.lower().replace(",", "").replace("?", "").replace("'s", " 's").strip()
 
 
 def _check_labels(labels: Counter[str], classes: tuple[str, ...], data_set: DataSet) -> Finding:

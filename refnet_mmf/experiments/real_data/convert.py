@@ -14,7 +14,6 @@ from refnet_mmf.experiments.mmf_zoo import wanted_parts, write_mark
 from refnet_mmf.experiments.real_data import entailment_files, mmimdb_archive
 from refnet_mmf.experiments.real_data.description import DataError, DataSet, Part, Sample, part_of
 from refnet_mmf.experiments.real_data.feature_source import place_features
-from refnet_mmf.experiments.real_data.link_or_copy import link_or_copy
 from refnet_mmf.experiments.real_data.origin import RECORD, write_record
 from refnet_mmf.experiments.real_data.source import Source
 from refnet_mmf.experiments.real_data.staging import (
@@ -24,6 +23,7 @@ from refnet_mmf.experiments.real_data.staging import (
     staging,
 )
 from refnet_mmf.plugin.feature_lmdb import open_features
+from refnet_mmf.plugin.link_or_copy import link_or_copy
 
 NAMES = ("mmimdb", "visual_entailment")
 """The data sets whose published form is known; MMF itself converts Hateful Memes."""

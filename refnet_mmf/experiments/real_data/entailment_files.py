@@ -11,7 +11,7 @@ from refnet_mmf.core.messages import check_name
 from refnet_mmf.experiments.real_data.description import DataError, Row, text_field
 from refnet_mmf.experiments.real_data.json_rows import read_rows
 from refnet_mmf.experiments.real_data.raw_folder import RawFolder, hidden, open_raw
-from refnet_mmf.experiments.real_data.visual_entailment import CLASSES
+from refnet_mmf.plugin.annotation_fields import ENTAILMENT_CLASSES
 
 FILE = "snli_ve_{split}.jsonl"
 NO_CONSENSUS = "-"
@@ -98,7 +98,7 @@ def convert_row(raw: Row) -> dict[str, Any] | None:
     label = text_field(raw, "gold_label")
     if label == NO_CONSENSUS:
         return None
-    check_name("gold_label", "label", label, CLASSES)
+    check_name("gold_label", "label", label, ENTAILMENT_CLASSES)
     # One published version has the one field, with .jpg, another the other, without.
     field = "Flikr30kID" if "Flikr30kID" in raw else "Flickr30K_ID"
     picture = text_field(raw, field).removesuffix(".jpg")

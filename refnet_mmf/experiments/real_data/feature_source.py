@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from refnet_mmf.experiments.real_data.archive import GZIP_MAGIC
 from refnet_mmf.experiments.real_data.description import DataError
-from refnet_mmf.experiments.real_data.link_or_copy import link_or_copy
 from refnet_mmf.experiments.real_data.raw_folder import hidden, open_raw
+from refnet_mmf.plugin.link_or_copy import link_or_copy
 
 DATA = "data.mdb"
 

@@ -12,6 +12,7 @@ from refnet_mmf.experiments.real_data.description import (
     list_field,
     text_field,
 )
+from refnet_mmf.plugin.annotation_fields import RARE_GENRES
 
 _FOLDER = "mmimdb/defaults"
 _ZOO = "https://dl.fbaipublicfiles.com/mmf/data/datasets/mmimdb/defaults"
@@ -47,7 +48,6 @@ GENRES = (
     "western",
 )
 """The classes."""
-RARE_GENRES = {"news": 64, "adult": 4, "talk-show": 2, "reality-tv": 1}
 """Genres of the archive that are no classes, as in the literature; how many movies are of each."""
 
 

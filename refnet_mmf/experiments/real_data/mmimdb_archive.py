@@ -11,8 +11,9 @@ from typing import Any
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.real_data.description import DataError, Row, list_field
 from refnet_mmf.experiments.real_data.json_rows import read_object
-from refnet_mmf.experiments.real_data.mmimdb import GENRES, RARE_GENRES
+from refnet_mmf.experiments.real_data.mmimdb import GENRES
 from refnet_mmf.experiments.real_data.raw_folder import RawFolder, hidden, open_raw
+from refnet_mmf.plugin.annotation_fields import RARE_GENRES
 
 SPLIT_FILE = "split.json"
 MOVIES = "dataset"

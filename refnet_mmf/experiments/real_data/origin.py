@@ -10,8 +10,8 @@ from typing import Any
 
 from refnet_mmf.experiments.real_data.description import AnnotationFile, DataError, DataSet
 from refnet_mmf.experiments.real_data.json_rows import read_object
+from refnet_mmf.paths import MANIFEST
 
-MANIFEST = "miniature.json"
 """At the top of ``env.data_dir``: what a generated set is."""
 RECORD = "conversion.json"
 """Beside the annotations: what 'refnet data convert' left out."""

@@ -11,11 +11,11 @@ from refnet_mmf.experiments.real_data.description import (
     Sample,
     text_field,
 )
+from refnet_mmf.plugin.annotation_fields import ENTAILMENT_CLASSES
 
 _FOLDER = "visual_entailment/defaults"
 _PICTURES = "flickr30k/defaults"
 _ZOO = "https://dl.fbaipublicfiles.com/mmf/data/datasets/flickr30k/defaults"
-CLASSES = ("entailment", "neutral", "contradiction")
 
 
 def read(row: Row) -> Sample:
@@ -43,7 +43,7 @@ VISUAL_ENTAILMENT = DataSet(
     features=f"{_PICTURES}/features/detectron.lmdb",
     read=read,
     fields="Flikr30kID, sentence2, gold_label",
-    classes=CLASSES,
+    classes=ENTAILMENT_CLASSES,
     why_left_out="rows without a consensus (gold_label -)",
     sources={
         "annotations": (

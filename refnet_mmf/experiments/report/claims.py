@@ -11,6 +11,7 @@ from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.grid.statistics import Comparison
 from refnet_mmf.experiments.retrieval import KS, QUERIES
 from refnet_mmf.experiments.tables import probe_table
+from refnet_mmf.experiments.tables.paper_tables import MODALITIES
 from refnet_mmf.experiments.tables.score_table import ScoreTable, compare_gains, comparison_of
 
 
@@ -136,7 +137,7 @@ CLAIMS = (
         "section 1",
         probe_table.NAME,
         _on("ReFNet-", ("GMU", "LinearSum", "Concat", "ViLBERT", "MMBT")),
-        tuple(probe_table.column_title(100, f"{name} R^2") for name in ("text", "image")),
+        tuple(probe_table.column_title(100, f"{name} R^2") for name in MODALITIES),
     ),
     Claim(
         "Targets of the last two layers are better than of the last alone",

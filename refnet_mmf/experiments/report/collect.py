@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from refnet_mmf.experiments.grid.cell import Cell, Job, Scale, jobs_of
 from refnet_mmf.experiments.grid.options import data_folder
@@ -82,9 +83,11 @@ def measured_rounds(place: Place) -> tuple[list[Round], Times]:
     return rounds, known_times(rounds)
 
 
-def figures_below(out: Path) -> dict[str, Path]:
-    """Return the drawn figures, by their titles."""
-    return {_title(path): path for path in sorted(out.rglob("figure_*.svg"))}
+def figures_below(out: Path, scale: Scale) -> dict[Path, str]:
+    """Return the titles of the drawn figures of a scale, and of those of none, by their files."""
+    others = tuple(f"_{one}" for one in get_args(Scale) if one != scale)
+    drawn = sorted(out.rglob("figure_*.svg"))
+    return {path: _title(path) for path in drawn if not path.stem.endswith(others)}
 
 
 def _title(svg: Path) -> str:

@@ -58,12 +58,13 @@ def run(args: argparse.Namespace) -> int:
         check_scale(args)
         if args.markdown is not None and args.markdown.suffix != ".md":
             raise GridError(f"--markdown: expected a name that ends in .md, got {args.markdown}")
-        if not (out / "runs" / args.scale).is_dir() and not figures_below(out):
+        scale = cast(Scale, args.scale)
+        if not (out / "runs" / scale).is_dir() and not figures_below(out, scale):
             raise GridError(
                 f"--out: no results in {out}; 'refnet table 2 --out {args.out}' makes some"
             )
         data_dir = args.data_dir.resolve() if args.scale == "paper" else None
-        page = build_page(Place(out, cast(Scale, args.scale), data_dir))
+        page = build_page(Place(out, scale, data_dir))
         path = out / f"report_{args.scale}.html"
         write_atomically(render_page(page), path)
         written = [path, *(write_markdown(page, args.markdown) if args.markdown else ())]
@@ -101,16 +102,19 @@ def build_page(place: Place) -> Page:
         *(
             _section(SCORE_TABLES[name], parts, outcomes[name])
             for name, parts in tables.items()
-            if results[name]
+            if results[name] or outcomes[name].failures
         ),
     ]
     if times.seconds:
         title = f"Table {training_time.NAME}: {training_time.TITLE}"
         notes = training_time.time_notes(times)
         sections.append(Section(title, notes, [training_time.time_rows(rounds, times)]))
-    drawn = figures_below(place.out)
+    drawn = figures_below(place.out, place.scale)
     if drawn:
-        figures = [Figure(html.unescape(t), path.read_bytes()) for t, path in drawn.items()]
+        figures = [
+            Figure(f"{html.unescape(title)} ({path.stem})", path.read_bytes())
+            for path, title in drawn.items()
+        ]
         sections.append(Section("Figures", figures=figures))
     return Page(
         title="REFINER: what the runs have come to",
@@ -155,7 +159,12 @@ def _section(title: str, parts: Sequence[ScoreTable], outcome: Outcome) -> Secti
     return Section(
         f"Table {parts[0].name}: {title}",
         [*dict.fromkeys(note for part in parts for note in part.notes), *notes],
-        [rows(part, outcome.results) for part in parts for rows in (score_rows, comparison_rows)],
+        [
+            rows(part, outcome.results)
+            for part in parts
+            for rows in (score_rows, comparison_rows)
+            if outcome.results
+        ],
         commands=list(one_of_each.values()),
     )
 

@@ -31,7 +31,13 @@ from refnet_mmf.experiments.run_figures.choices import Defaults, add_choices, re
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
 from refnet_mmf.experiments.run_figures.label_efficiency import method_name
 from refnet_mmf.experiments.run_figures.measures import TITLES
-from refnet_mmf.experiments.tables.paper_tables import ENTAILMENT, MEMES, NAMES, VARIANTS
+from refnet_mmf.experiments.tables.paper_tables import (
+    ENTAILMENT,
+    MEMES,
+    MODALITIES,
+    NAMES,
+    VARIANTS,
+)
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
 from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
 
@@ -43,7 +49,6 @@ FUSED = "fused embedding"
 VIEWS = {FUSED: None, "one modality alone, fused": "fused", "before the fusion": "padded"}
 """By view, the form of `queries_of` that gives its points; None: the fused embeddings."""
 
-MODALITIES = ("text", "image")
 NEIGHBOURS = 10
 PERPLEXITY = 30.0
 MARKERS = (("o", "#222222"), ("^", "#2f7fc1"), ("s", "#f0a860"))

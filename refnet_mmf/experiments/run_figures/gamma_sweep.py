@@ -22,7 +22,7 @@ from refnet_mmf.experiments.run_figures.choices import (
 )
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
 from refnet_mmf.experiments.run_figures.measures import SPLITS, TITLES, columns_of
-from refnet_mmf.experiments.tables.paper_tables import MEMES, MOVIES, NAMES
+from refnet_mmf.experiments.tables.paper_tables import MEMES, MODALITIES, MOVIES, NAMES
 from refnet_mmf.experiments.tables.score_table import Column, spell
 
 DEFAULTS = Defaults((MEMES, MOVIES), ("vilbert", "mmbt"))
@@ -117,7 +117,7 @@ def gamma_cell(data_set: str, model: str, gamma: float) -> Cell:
     if gamma == 0:
         return Cell(data_set, model, "baseline")
     weights = f"model_config.refnet_{model}.refiner.weights"
-    overrides = tuple(f"{weights}.{modality}={gamma:g}" for modality in ("text", "image"))
+    overrides = tuple(f"{weights}.{modality}={gamma:g}" for modality in MODALITIES)
     return Cell(data_set, model, "refnet", overrides, f"gamma{gamma:g}")
 
 

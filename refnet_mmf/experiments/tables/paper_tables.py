@@ -9,6 +9,7 @@ from refnet_mmf.experiments.tables.score_table import Column, Row, ScoreTable
 
 MEMES, MOVIES, ENTAILMENT = "hateful_memes", "mmimdb", "visual_entailment"
 VARIANTS = {"baseline": "", "refnet": "ReFNet-", "refnetms": "ReFNetMS-"}
+MODALITIES = ("text", "image")
 NAMES = {
     "vilbert": "ViLBERT",
     "mmbt": "MMBT",

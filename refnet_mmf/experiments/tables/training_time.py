@@ -10,7 +10,6 @@ import math
 import os
 import platform
 import random
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from refnet_mmf.experiments.grid.options import GridError
 from refnet_mmf.experiments.grid.run_folder import RunFolderError, read_json, write_json
 from refnet_mmf.experiments.grid.statistics import compare, summarize
 from refnet_mmf.experiments.mmf_log import interval_seconds
-from refnet_mmf.experiments.mmf_run import RunFailed, execute
+from refnet_mmf.experiments.mmf_run import RunFailed, empty_folder, execute
 from refnet_mmf.experiments.page import Table
 from refnet_mmf.experiments.tables.paper_tables import MEMES, NAMES, VARIANTS
 from refnet_mmf.experiments.versions import versions
@@ -264,9 +263,8 @@ def _run(one: Round) -> dict[str, Any]:
     seconds = {}
     for variant in order:
         run = one.jobs[variant].run
-        if (run.folder / run_folder.STARTED).is_file():
-            run_folder.start(run)
-            shutil.rmtree(run.folder)
+        run_folder.start(run)
+        empty_folder(run)
         run_folder.start(run)
         execute(run, lambda done, of: None, THREADS)
         seconds[variant] = seconds_an_update(run.log)

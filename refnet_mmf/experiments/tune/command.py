@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from optuna.exceptions import OptunaError
 
-from refnet_mmf.core.messages import unknown
-from refnet_mmf.experiments.grid.cell import PROJECTS, Cell, Job, jobs_of
+from refnet_mmf.core.messages import first_line, unknown
+from refnet_mmf.experiments.grid.cell import Cell, Job, jobs_of
 from refnet_mmf.experiments.grid.options import (
     DataDirs,
     GridError,
@@ -28,6 +28,7 @@ from refnet_mmf.experiments.tune.results import choice_rows, trial_rows
 from refnet_mmf.experiments.tune.search import Search, Trial
 from refnet_mmf.experiments.tune.space import Space, baseline_cell, read_range, searched_cell
 from refnet_mmf.experiments.versions import versions
+from refnet_mmf.paths import PROJECTS
 
 METRICS = {data_set: tuple(named.values()) for data_set, named in NAMED_METRICS.items()}
 """What a data set is judged by; the first one is what a search goes by unless it is told."""
@@ -120,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"refnet tune: {error}", file=sys.stderr)
         return 1
     except OptunaError as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0]
+        said = first_line(error)
         print(f"refnet tune: the file of the search cannot be written: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.grid.statistics import summarize
 from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.tables.paper_tables import MODALITIES
 from refnet_mmf.experiments.tables.score_table import (
     Column,
     compare_cells,
@@ -16,7 +17,6 @@ from refnet_mmf.experiments.tables.score_table import (
     spell_comparison,
 )
 from refnet_mmf.experiments.tune.search import Trial
-from refnet_mmf.experiments.tune.space import MODALITIES
 
 
 def trial_rows(trials: Sequence[Trial], metric: str, chosen: int | None) -> Table:

@@ -19,6 +19,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
+from refnet_mmf.core.messages import first_line
 from refnet_mmf.experiments.grid.options import GridError
 from refnet_mmf.experiments.tune.space import Setting, Space
 
@@ -75,7 +76,7 @@ class Search:
             )
             known: dict[str, Any] = self._study.user_attrs.get(IDENTITY) or {}
         except Exception as error:  # of SQLAlchemy, Alembic or Optuna
-            raise GridError(f"{path}: cannot be read as a search: {_first_line(error)}") from None
+            raise GridError(f"{path}: cannot be read as a search: {first_line(error)}") from None
         mine = json.loads(json.dumps(identity))
         for key, value in mine.items() if known else ():
             if known.get(key) != value:
@@ -114,9 +115,13 @@ class Search:
         return Trial(trial.number, self.space.setting(trial.params))
 
     def finish(self, trial: Trial, values: Sequence[float]) -> None:
-        """Keep what a trial has come to: the metric's value of each run."""
+        """Keep what a trial has come to: the metric's value of each run.
+
+        A mean that is no number (a run that diverged) is the worst, and never chosen.
+        """
         self._study.set_user_attr(f"{VALUES} {trial.number}", list(values))
-        self._study.tell(trial.number, math.fsum(values) / len(values))
+        mean = math.fsum(values) / len(values)
+        self._study.tell(trial.number, 0.0 if math.isnan(mean) else mean)
 
     def choose(self) -> Trial:
         """Choose the best finished trial, the first of equals, once and for all.
@@ -124,7 +129,7 @@ class Search:
         Raises:
             GridError: none is finished.
         """
-        finished = [trial for trial in self.trials if trial.values]
+        finished = [trial for trial in self.trials if not math.isnan(trial.mean)]
         if not finished:
             raise GridError("no trial is finished: there is nothing to choose from")
         if self.chosen is None:
@@ -141,7 +146,3 @@ class Search:
         return trial.state in (TrialState.RUNNING, TrialState.COMPLETE) and set(
             trial.params
         ) == set(self.space.ranges)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

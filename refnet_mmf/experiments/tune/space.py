@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from refnet_mmf.experiments.grid.cell import Cell
 from refnet_mmf.experiments.grid.options import GridError
+from refnet_mmf.experiments.tables.paper_tables import MODALITIES
 
-MODALITIES = ("text", "image")
 DIGITS = 4
 """Decimals of a weight: that many stand in the command, so that it can be run alone."""
 

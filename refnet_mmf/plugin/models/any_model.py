@@ -12,12 +12,13 @@ from mmf.models.base_model import BaseModel
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from refnet_mmf.core.messages import unknown
+from refnet_mmf.paths import CONFIGS
 from refnet_mmf.plugin.checkpoint_file import read_checkpoint
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.fusion_taps import FusionTaps
 from refnet_mmf.plugin.model_settings import ModelSettings
 from refnet_mmf.plugin.pretrained import build_pretrained
-from refnet_mmf.plugin.refnet import CONFIGS, ReFNet
+from refnet_mmf.plugin.refnet import ReFNet
 from refnet_mmf.plugin.section import OWN_BLOCKS
 from refnet_mmf.plugin.tap_settings import TapSettings, read_tap_settings
 

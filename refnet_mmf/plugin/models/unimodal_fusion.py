@@ -7,7 +7,6 @@ vector, and classified by maxout layers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from mmf.common.registry import registry
@@ -26,12 +25,12 @@ from refnet_mmf.core.maxout import MaxoutClassifier
 from refnet_mmf.core.modality_tokens import token_mask
 from refnet_mmf.core.normalization import FeatureNormalization
 from refnet_mmf.core.poolers import pool_tokens
+from refnet_mmf.paths import CONFIGS
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.predictions import or_scores
 from refnet_mmf.plugin.section import OWN_BLOCKS
 from refnet_mmf.plugin.settings import Block, read_block
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 NormalizationName = Literal["batch", "layer", "none"]
 
 
