@@ -244,7 +244,7 @@ DAMAGE = {
     "a class twice": (
         rewrite("extras/classes_mm_imdb.txt", "western\n", "western\nwar\n"),
         "classes_mm_imdb.txt",
-        "line 24: 'war' is the class of line 23 already",
+        "line 24: 'war' is the class of line 22 already",
         [],
     ),
     "a class file with an empty line": (
