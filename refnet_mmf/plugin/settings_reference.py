@@ -12,6 +12,7 @@ from typing import Any
 from refnet_mmf.core.refiner import DEFAULT_WEIGHT
 from refnet_mmf.plugin import registered  # noqa: F401  (loads the plugin in its own order)
 from refnet_mmf.plugin.image_encoder import ImageEncoderSettings
+from refnet_mmf.plugin.losses import ListedMultiSimilaritySettings
 from refnet_mmf.plugin.models.unimodal_fusion import (
     ClassifierSettings,
     ConcatSettings,
@@ -31,6 +32,9 @@ BLOCKS: Mapping[str, type[Block]] = {
     "model_config.<model>.refiner": RefinerSettings,
     "model_config.<model>.metric_loss": MultiSimilaritySettings,
     "model_config.<model>.metric_loss, with another type and its own keywords": LibraryLossSettings,
+    "losses: params, of type multi_similarity, beside those of metric_loss": (
+        ListedMultiSimilaritySettings
+    ),
     "refnet": RegimeSettings,
     "refnet.labels": LabelSettings,
     "model_config.refnet.taps": TapsBlock,
@@ -43,12 +47,28 @@ BLOCKS: Mapping[str, type[Block]] = {
     "model_config.{concat,linear_sum,gmu}.classifier": ClassifierSettings,
     "modal_encoder.params, with type torchvision": ImageEncoderSettings,
 }
+BESIDE: Mapping[str, type[Block]] = {
+    "beside those of linear_sum": UnimodalFusionSettings,
+    "beside those of metric_loss": MultiSimilaritySettings,
+}
+"""By how a place ends, the block whose keys are shown there already."""
 HEAD = f"""# Settings
 
 Every key of the plugin's own, from the schemas that check them when the model is built. An unknown
 key, a value of another type or out of range ends the run in one line. `refiner: null` is the stock
 model; each weight of `refiner.weights` is {DEFAULT_WEIGHT} unless said. On the command line write
 `None`, `True` and `False`, in YAML `null`, `true` and `false`.
+"""
+OF_THE_TRAINER = """## `training` and `checkpoint`, keys that MMF does not have
+
+| key | value | default | meaning |
+|---|---|---|---|
+| `training.fp16` | true or false | `false` | mixed precision in half floats, with loss scaling |
+| `training.bf16` | true or false | `false` | mixed precision in bfloat16 |
+| `training.update_frequency` | whole number from 1 | `1` | batches whose gradients make an update |
+| `training.max_grad_l2_norm` | number above 0 or null | `null` | longest gradient (`clip_gradients`) |
+| `training.exit_on_nan_losses` | true or false | `true` | end a run at a loss that is not finite |
+| `checkpoint.max_to_keep` | whole number | `-1` | numbered checkpoints that are kept; -1: all |
 """
 WORDS = {"boolean": "true or false", "integer": "whole number", "object": "block", "array": "list"}
 BOUNDS = {
@@ -68,12 +88,12 @@ def as_markdown() -> str:
         parts.append("| key | value | default | meaning |\n|---|---|---|---|")
         parts.extend(_rows(place, block))
         parts.append("")
-    return "\n".join(parts)
+    return "\n".join([*parts, OF_THE_TRAINER])
 
 
 def _rows(place: str, block: type[Block]) -> Iterator[str]:
     schema = block.model_json_schema()
-    base = UnimodalFusionSettings if "beside those" in place else None
+    base = next((kind for name, kind in BESIDE.items() if place.endswith(name)), None)
     for key, value in schema["properties"].items():
         if block is LibraryLossSettings and key == "params":
             continue

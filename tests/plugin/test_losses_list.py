@@ -1,6 +1,7 @@
 """``multi_similarity`` and ``refiner`` in MMF's own list of losses."""
 
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from refnet_mmf import multi_similarity_loss
 from refnet_mmf.plugin.errors import RefnetError
 
 pytestmark = pytest.mark.mmf
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -119,3 +121,27 @@ def test_an_unknown_parameter_is_named(with_losses):
         )
     with pytest.raises(RefnetError, match="unknown key 'alhpa'; did you mean 'alpha'"):
         with_losses("- type: multi_similarity\n  params: {alhpa: 2}\n")
+
+
+@pytest.mark.parametrize(
+    ("part", "model", "losses"),
+    [
+        ("## The metric loss", "refnet_mmbt", {"cross_entropy", "metric_loss"}),
+        ("In MMF's list of losses", "mmbt", {"cross_entropy", "multi_similarity"}),
+        (
+            "On a ReFNet",
+            "refnet_mmbt",
+            {"cross_entropy", "refiner_text", "refiner_image", "multi_similarity"},
+        ),
+    ],
+)
+def test_the_page_on_losses_says_what_works(build, samples, tmp_path, part, model, losses):
+    from tests.plugin.conftest import PROJECT
+
+    page = (REPOSITORY / "docs/losses.md").read_text()
+    block = page[page.index(part) :].partition("```yaml\n")[2].partition("```")[0]
+    recipe = "refnet_mini" if model == "refnet_mmbt" else "baseline_mini"
+    file = tmp_path / "experiment.yaml"
+    file.write_text(f"includes:\n- {PROJECT / recipe}.yaml\n{block}")
+    built = build(recipe=str(file), model=model).train()
+    assert losses <= set(losses_of(built(samples(size=8))))

@@ -1,9 +1,13 @@
 """The page of settings is that of today's schemas."""
 
+import json
 from pathlib import Path
 from typing import get_args
 
 import pytest
+import yaml
+
+from refnet_mmf.paths import PACKAGE
 
 pytestmark = pytest.mark.mmf
 PAGE = Path(__file__).parents[2] / "docs/settings.md"
@@ -31,10 +35,17 @@ def test_every_block_of_ours_is_there():
         return {kind}.union(*(below(child) for child in kind.__subclasses__()))
 
     shown = set(settings_reference.BLOCKS.values())
-    listed = {
-        kind for kind in below(Block) - {Block, TapBlock} if not kind.__name__.startswith("Listed")
-    }
-    assert listed <= shown
+    assert below(Block) - {Block, TapBlock} <= shown
+
+
+def test_what_the_trainer_reads_is_there_with_its_defaults():
+    defaults = yaml.safe_load((PACKAGE / "configs/regime.yaml").read_text())
+    page = PAGE.read_text("utf-8")
+    for block in ("training", "checkpoint"):
+        for key, value in defaults[block].items():
+            if key != "trainer":
+                (row,) = [line for line in page.splitlines() if f"| `{block}.{key}` |" in line]
+                assert f"| `{json.dumps(value)}` |" in row
 
 
 def test_the_schemas_know_the_names_that_the_core_knows():
