@@ -66,7 +66,7 @@ OF_THE_TRAINER = """## `training` and `checkpoint`, keys that MMF does not have
 | `training.fp16` | true or false | `false` | mixed precision in half floats, with loss scaling |
 | `training.bf16` | true or false | `false` | mixed precision in bfloat16 |
 | `training.update_frequency` | whole number from 1 | `1` | batches whose gradients make an update |
-| `training.max_grad_l2_norm` | number above 0 or null | `null` | longest gradient (`clip_gradients`) |
+| `training.max_grad_l2_norm` | number above 0 or null | `null` | longest gradient if clipped |
 | `training.exit_on_nan_losses` | true or false | `true` | end a run at a loss that is not finite |
 | `checkpoint.max_to_keep` | whole number | `-1` | numbered checkpoints that are kept; -1: all |
 """
