@@ -142,8 +142,8 @@ class Taps:
         value: Any = getattr(self.calls[tap.module], tap.read)
         for part in tap.path:
             try:
-                if isinstance(value, Tensor):
-                    raise TypeError("a position in a tensor would be a sample of the batch")
+                if isinstance(value, Tensor):  # a position in it would be a sample of the batch
+                    raise TypeError
                 value = value[part]
             except (LookupError, TypeError, AttributeError):
                 raise ValueError(f"tap {tap}: nothing at {part!r} in {_describe(value)}") from None

@@ -84,7 +84,9 @@ def test_the_targets_themselves_explain_all_and_their_mean_nothing(batch):
 
 @pytest.mark.parametrize("rescale", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-@pytest.mark.parametrize("case", ["one sample", "none", "all alike", "none present", "zeros"])
+@pytest.mark.parametrize(
+    "case", ["one sample", "none", "all alike", "none present", "one present", "zeros"]
+)
 def test_awkward_batches_give_0(case, dtype, rescale):
     targets = torch.ones(4, WIDTH, dtype=dtype)
     present = None
@@ -94,6 +96,8 @@ def test_awkward_batches_give_0(case, dtype, rescale):
         targets = targets[:0]
     elif case == "none present":
         present = torch.zeros(4, dtype=torch.bool)
+    elif case == "one present":
+        targets, present = torch.arange(12.0).reshape(4, WIDTH).to(dtype), torch.arange(4) == 2
     elif case == "zeros":
         targets = 0 * targets
     for found in (

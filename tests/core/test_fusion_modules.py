@@ -68,6 +68,13 @@ def test_linear_sum_is_a_sum_of_linear_maps(dims):
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
+def test_the_fused_width_is_the_one_asked_for(fusion):
+    module = fusion(TWO, 6)
+    assert module.fused_dim == 6
+    assert module({name: rows.float() for name, rows in features(TWO).items()}).shape == (4, 6)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
 def test_the_fused_width_is_by_default_the_papers(fusion):
     module = fusion(TWO).double()
     assert module.fused_dim == 512

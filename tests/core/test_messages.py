@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from refnet_mmf.core.messages import check_name, check_number, nearest, unknown
+from refnet_mmf.core.messages import check_name, check_number, first_line, nearest, unknown
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,16 @@ def test_what_is_no_number_is_named(value, kind):
 )
 def test_a_number_within_its_limits_passes(value, limits):
     check_number("x", value, **limits)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("one\ntwo"), "one"),
+        (ValueError("\n  one\ntwo"), "one"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (ValueError("  "), "ValueError"),
+    ],
+)
+def test_the_first_line_of_an_error_is_its_message_or_its_type(error, line):
+    assert first_line(error) == line

@@ -68,6 +68,7 @@ def test_reads_outputs_inputs_and_keywords(network):
 def test_negative_positions_count_from_the_end(network):
     assert find_module(network, "layers.-1") is network.layers[2]
     assert find_module(network, "layers.-3.linear") is network.layers[0].linear
+    assert find_module(network, "layers.1") is network.layers[1]
     assert find_module(network, "heads.main") is network.heads["main"]
     assert find_module(network, "") is network
 
@@ -215,3 +216,28 @@ def test_a_tap_with_a_name_is_called_by_it_and_is_the_same_tap():
     assert named == Tap("inner", "output", (0,)) and hash(named) == hash(
         Tap("inner", "output", (0,))
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (
+            "layers.0.linaer",
+            "no module 'layers.0.linaer': layers.0 has no 'linaer'; "
+            "did you mean 'layers.0.linear'? (layers.0 has: linear)",
+        ),
+        ("zzz", "no module 'zzz': the model has no 'zzz' (the model has: layers, heads, unused)"),
+        (
+            "unused.zzz",
+            "no module 'unused.zzz': unused has no 'zzz'; did you mean 'unused'? "
+            "(unused has: no modules)",
+        ),
+        (
+            "heads.-1",
+            "no module 'heads.-1': heads has no '-1'; did you mean 'heads'? (heads has: main)",
+        ),
+    ],
+)
+def test_a_wrong_path_is_told_with_what_there_is(network, path, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        find_module(network, path)
