@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,6 @@ def collect(model: Any, dataset: Any, pooler: str, batch_size: int) -> Embedding
     where = model.fusion_taps()
     names = list(where.modalities)
     reader = FusionReader(model, where)
-    known = set(names) <= set(WITHOUT)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
     loader = DataLoader(
@@ -144,35 +143,14 @@ def collect(model: Any, dataset: Any, pooler: str, batch_size: int) -> Embedding
         collate_fn=BatchCollator(dataset.dataset_name, dataset.dataset_type),
     )
     columns: dict[str, list[Any]] = defaultdict(list)
-
-    def keep(column: str, rows: Any) -> None:
-        columns[column].append(rows.detach().cpu().numpy())
-
     bar = tqdm(total=len(dataset), desc=f"{dataset.dataset_type} split", unit="sample")
     reader.follow(True)
     try:
         with torch.inference_mode(), bar:
             for batch in loader:
-                batch = batch.to(device)
-                # A model may write into the batch that it is given.
-                with reader.record():
-                    output = model(batch.copy())
-                    features = reader.features(names, pooler)
-                keep("fused", features.fused.float())
-                for name, rows in features.targets.items():
-                    keep(f"features.{name}", rows.float())
-                if isinstance(output.get("scores"), Tensor):
-                    keep("scores", output["scores"].float())
-                if isinstance(batch.get("targets"), Tensor):
-                    keep("labels", _labels(batch["targets"]))
-                for name in names if known else ():
-                    query = batch
-                    for other in names:
-                        query = query if other == name else WITHOUT[other](query)
-                    with reader.record():
-                        model(query.copy())
-                        keep(f"queries.{name}", reader.fused().float())
-                bar.update(len(features.fused))
+                for column, rows in _of_batch(model, reader, batch.to(device), names, pooler):
+                    columns[column].append(rows.detach().cpu().numpy())
+                bar.update(len(columns["fused"][-1]))
     except ValueError as error:
         raise RefnetError(str(error)) from error
     finally:
@@ -182,10 +160,36 @@ def collect(model: Any, dataset: Any, pooler: str, batch_size: int) -> Embedding
         ids=np.array(sample_ids(dataset)),
         fused=arrays["fused"],
         features={name: arrays[f"features.{name}"] for name in names},
-        queries={name: arrays[f"queries.{name}"] for name in names} if known else {},
+        queries={name: arrays[f"queries.{name}"] for name in names if f"queries.{name}" in arrays},
         labels=arrays.get("labels"),
         scores=arrays.get("scores"),
     )
+
+
+def _of_batch(
+    model: Any, reader: FusionReader, batch: Any, names: Sequence[str], pooler: str
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield what is kept of a batch, by the name of its column.
+
+    A model may write into the batch that it is given: it is given a copy.
+    """
+    with reader.record():
+        output = model(batch.copy())
+        features = reader.features(names, pooler)
+    yield "fused", features.fused.float()
+    for name, rows in features.targets.items():
+        yield f"features.{name}", rows.float()
+    if isinstance(output.get("scores"), Tensor):
+        yield "scores", output["scores"].float()
+    if isinstance(batch.get("targets"), Tensor):
+        yield "labels", _labels(batch["targets"])
+    for name in names if set(names) <= set(WITHOUT) else ():
+        query = batch
+        for other in names:
+            query = query if other == name else WITHOUT[other](query)
+        with reader.record():
+            model(query.copy())
+            yield f"queries.{name}", reader.fused().float()
 
 
 def _labels(targets: Tensor) -> Tensor:
