@@ -6,11 +6,11 @@ import pytest
 
 from refnet_mmf.experiments.miniature.visual_entailment import (
     CLAIMS,
-    CLASSES,
     COLOURS,
     GRAMMAR,
     draw_split,
 )
+from refnet_mmf.plugin.annotation_fields import ENTAILMENT_CLASSES
 
 SAMPLES = draw_split(0, "train", 6000)
 
@@ -50,7 +50,7 @@ def test_a_group_holds_each_class_and_shares_one_half():
         groups.setdefault(sample.group, []).append(sample)
     assert len(groups) == 2000
     for number, group in groups.items():
-        assert sorted(sample.label for sample in group) == sorted(CLASSES)
+        assert sorted(sample.label for sample in group) == sorted(ENTAILMENT_CLASSES)
         pictures = {sample.scene for sample in group}
         sentences = {sample.sentence for sample in group}
         assert (len(pictures), len(sentences)) == ((1, 3) if number % 2 else (3, 1))
@@ -76,7 +76,7 @@ def test_what_is_never_spoken_of_tells_nothing(look):
 def test_every_block_of_twelve_holds_each_class_four_times():
     labels = [sample.label for sample in SAMPLES]
     for start in range(0, len(labels), 12):
-        assert Counter(labels[start : start + 12]) == dict.fromkeys(CLASSES, 4)
+        assert Counter(labels[start : start + 12]) == dict.fromkeys(ENTAILMENT_CLASSES, 4)
 
 
 def test_flickr_lists_the_pictures_of_each_split(entailment):
