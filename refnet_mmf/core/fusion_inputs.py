@@ -22,7 +22,7 @@ class FusionModule(nn.Module):
         ValueError: no modality, or a width below 1.
     """
 
-    def __init__(self, input_dims: Mapping[str, int], fused_dim: int = 512) -> None:
+    def __init__(self, input_dims: Mapping[str, int], fused_dim: int) -> None:
         super().__init__()
         place = type(self).__name__
         if not isinstance(input_dims, Mapping) or not input_dims:

@@ -67,6 +67,10 @@ def test_linear_sum_is_a_sum_of_linear_maps(dims):
     assert_rows(fusion(given), expected)
 
 
+def test_concat_takes_by_default_the_larger_of_two_maps():
+    assert ConcatFusion(TWO).projection.pieces == 2
+
+
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_the_fused_width_is_the_one_asked_for(fusion):
     module = fusion(TWO, 6)
