@@ -106,11 +106,12 @@ def _single_label(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         )
     if scores.shape[1] == 1:
         scores = torch.cat([torch.zeros_like(scores), scores], dim=1)
-    if one_hot and targets.shape != scores.shape:
-        raise ValueError(
-            f"targets: expected one-hot rows {list(scores.shape)}, got shape {tuple(targets.shape)}"
-        )
     if one_hot:
+        if targets.shape != scores.shape:
+            raise ValueError(
+                f"targets: expected one-hot rows {list(scores.shape)}, "
+                f"got shape {tuple(targets.shape)}"
+            )
         if not ((targets > 0).sum(dim=1) == 1).all():
             raise ValueError("targets: expected one label a sample, got label sets")
         classes = targets.argmax(dim=1)

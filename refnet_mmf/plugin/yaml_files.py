@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmf.utils.configuration import get_default_config_path
@@ -12,8 +13,11 @@ from yaml import YAMLError
 
 from refnet_mmf.plugin.errors import RefnetError
 
-SECTIONS = ("model_config", "dataset_config")
-"""Blocks with a section for each model, or data set."""
+SECTIONS: Mapping[str, str] = {
+    "model_config": "model_name_mapping",
+    "dataset_config": "builder_name_mapping",
+}
+"""Blocks whose keys are names in MMF's registry, and where there."""
 
 
 def check_yaml_files(file: Path, above: tuple[Path, ...] = ()) -> None:

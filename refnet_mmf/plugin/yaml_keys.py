@@ -29,16 +29,10 @@ from refnet_mmf.plugin.mmf_lines import KEYS_OF_THE_OTHER_LINE
 from refnet_mmf.plugin.refnet import ReFNet
 from refnet_mmf.plugin.regime import PLACE as REGIME
 from refnet_mmf.plugin.section import OWN_BLOCKS
-from refnet_mmf.plugin.yaml_files import included_file, yaml_file
+from refnet_mmf.plugin.yaml_files import SECTIONS, included_file, yaml_file
 
 NAMES = ("pretrained_state_mapping", "zoo_requirements", "taps", REGIME, *OWN_BLOCKS)
 """Blocks whose keys are names of the user's, or are checked by a schema of their own."""
-
-SECTIONS: Mapping[tuple[str, ...], str] = {
-    ("model_config",): "model_name_mapping",
-    ("dataset_config",): "builder_name_mapping",
-}
-"""Blocks whose keys are names in MMF's registry, and where there."""
 
 
 Place = tuple[str, ...]
@@ -107,8 +101,8 @@ def _check_key(file: Path, place: Place, known: Any, values: Any) -> None:
     *block, key = place
     if place == (REGIME,) or file.is_relative_to(Path(get_mmf_root()).parent):
         return
-    if place[:-1] in SECTIONS:
-        registered = registry.mapping[SECTIONS[place[:-1]]]
+    if len(block) == 1 and block[0] in SECTIONS:
+        registered = registry.mapping[SECTIONS[block[0]]]
         if key not in registered:
             raise RefnetError(f"{file}: {unknown(place[0], 'section', key, registered)}")
         return

@@ -9,7 +9,6 @@ import pytest
 
 from refnet_mmf.cli import main
 from refnet_mmf.experiments.grid.cell import Cell
-from refnet_mmf.experiments.report.collect import Place
 from refnet_mmf.experiments.run_figures.gamma_sweep import gamma_cell
 from refnet_mmf.experiments.run_figures.measures import METRICS
 from refnet_mmf.experiments.tables.paper_tables import label_cell
@@ -22,13 +21,6 @@ GAMMAS = (0.0, 0.1, 0.3)
 PERCENTS = (5.0, 100.0)
 VARIANTS = ("baseline", "refnet", "refnetms")
 TITLES = {"baseline": "GMU", "refnet": "ReFNet-GMU", "refnetms": "ReFNetMS-GMU"}
-
-
-@pytest.fixture
-def place(tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-    return Place(tmp_path / "results", "mini", data)
 
 
 def draw(place, name, *words):

@@ -10,19 +10,11 @@ import pytest
 
 from refnet_mmf.cli import main
 from refnet_mmf.experiments.grid import run_folder
-from refnet_mmf.experiments.report.collect import Place
 from refnet_mmf.experiments.run_figures.measures import METRICS
 from refnet_mmf.experiments.tables.known_tables import MEASURES, parts_of
 from tests.experiments.finished_runs import write_finished, write_measure
 
 SEEDS = (0, 1, 2)
-
-
-@pytest.fixture
-def place(tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-    return Place(tmp_path / "results", "mini", data)
 
 
 @pytest.fixture(params=["2", "1", "probes"])

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import csv
 
-import pytest
-
 from refnet_mmf.cli import main
 from refnet_mmf.experiments.grid import run_folder
-from refnet_mmf.experiments.report.collect import Place
 from refnet_mmf.experiments.run_figures.measures import METRICS
 from refnet_mmf.experiments.tune.search import Search
 from refnet_mmf.experiments.tune.space import Range, Space, baseline_cell, searched_cell
@@ -26,13 +23,6 @@ SPACE = Space(Range(0, 0.2), Range(0.1, 0.1), per_modality=False)
 def quality(setting):
     """Best at a gamma of 0.1."""
     return 0.8 - abs(setting.gamma["text"] - 0.1)
-
-
-@pytest.fixture
-def place(tmp_path):
-    data = tmp_path / "data"
-    data.mkdir()
-    return Place(tmp_path / "results", "mini", data)
 
 
 def on_both(micro, macro):
