@@ -6,6 +6,7 @@ The ranks are real processes that talk by gloo, and the gradients are DDP's.
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -130,8 +131,13 @@ def _enter(index: int, work: Work, ranks: int, folder: str) -> None:
 
 def on_ranks(ranks: int, work: Work, folder: Path) -> None:
     """Call ``work(rank, ranks, folder)`` on each rank; this process is rank 0."""
-    others = torch.multiprocessing.spawn(
-        _enter, (work, ranks, str(folder)), nprocs=ranks - 1, join=False
+    multiprocessing.set_forkserver_preload([__name__])
+    others = torch.multiprocessing.start_processes(
+        _enter,
+        (work, ranks, str(folder)),
+        nprocs=ranks - 1,
+        join=False,
+        start_method="forkserver",
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -139,6 +145,10 @@ def on_ranks(ranks: int, work: Work, folder: Path) -> None:
     try:
         work(0, ranks, str(folder))
         dist.barrier()
+    except BaseException:
+        for process in others.processes:
+            process.kill()
+        raise
     finally:
         dist.destroy_process_group()
         torch.set_num_threads(threads)
