@@ -61,7 +61,7 @@ def refiner_contrastive_loss(
         if mask is not None:
             pairs &= mask.unsqueeze(0) & mask.unsqueeze(1)
         violation = (similarity - own + margin).relu().masked_fill(~pairs, 0)
-        return masked_mean(violation.sum(dim=1 if form == "row" else 0), mask)
+        return masked_mean(violation.sum(dim=1), mask)
 
 
 class RefinerContrastiveLoss(nn.Module):

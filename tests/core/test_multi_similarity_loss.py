@@ -40,15 +40,13 @@ def loop_of_the_formula(
             hardest_positive = min((float(s) for s in positives), default=math.inf)
             positives = [s for s in positives if float(s) - epsilon < hardest_negative]
             negatives = [s for s in negatives if float(s) + epsilon > hardest_positive]
-        if positives:
-            total = (
-                total
-                + torch.log(1 + sum(torch.exp(-alpha * (s - base)) for s in positives)) / alpha
-            )
-        if negatives:
-            total = (
-                total + torch.log(1 + sum(torch.exp(beta * (s - base)) for s in negatives)) / beta
-            )
+        for sharpness, exponents in [
+            (alpha, [-alpha * (s - base) for s in positives]),
+            (beta, [beta * (s - base) for s in negatives]),
+        ]:
+            # log(1 + sum of exp(exponents)), the 1 as exp(0)
+            one = torch.zeros((), dtype=torch.float64)
+            total = total + torch.logsumexp(torch.stack([one, *exponents]), dim=0) / sharpness
     return total / len(rows)
 
 
@@ -293,3 +291,37 @@ def test_settings_so_sharp_that_what_is_mined_away_would_underflow_give_a_finite
             loss = multi_similarity_loss(rows, targets, alpha=alpha, beta=beta, base=base)
             exact = multi_similarity_loss(rows.double(), targets, alpha=alpha, beta=beta, base=base)
             torch.testing.assert_close(loss.double(), exact, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("epsilon", [None, 0.1, 0.5])
+@pytest.mark.parametrize("base", [-0.5, 0.3])
+@pytest.mark.parametrize("seed", range(5))
+def test_settings_so_sharp_that_an_exponential_would_overflow_give_the_formula_s_loss(
+    seed, base, epsilon
+):
+    batch = random_batch(seed, multilabel=seed % 2 == 1)
+    settings = {"alpha": 1e4, "beta": 1e4, "base": base, "epsilon": epsilon}
+    torch.testing.assert_close(
+        multi_similarity_loss(*batch, **settings), loop_of_the_formula(*batch, **settings)
+    )
+
+
+@pytest.mark.parametrize(
+    "positive, negative, epsilon",
+    [
+        ([1.0, 0.0], [0.0, 1.0], 1.0),
+        ([0.0, 1.0], [-1.0, 0.0], 1.0),
+        ([1.0, 0.0], [1.0, 0.0], 0.0),
+    ],
+    ids=["near", "far", "alike"],
+)
+@pytest.mark.parametrize("sharpness", [2.0, 1e4])
+def test_a_pair_at_the_very_edge_of_the_mining_is_dropped(positive, negative, epsilon, sharpness):
+    rows = torch.tensor([[1.0, 0.0], positive, negative], dtype=torch.float64)
+    anchor = rows @ rows[0]
+    assert anchor[1] - anchor[2] == epsilon
+    batch = rows, torch.tensor([0, 0, 1])
+    settings = {"alpha": sharpness, "beta": sharpness, "epsilon": epsilon}
+    torch.testing.assert_close(
+        multi_similarity_loss(*batch, **settings), loop_of_the_formula(*batch, **settings)
+    )

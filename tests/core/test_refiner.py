@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from refnet_mmf import Refiner, refiner_contrastive_loss
+from refnet_mmf.core.decoder import build_decoder
 
 
 def batch(size=6, dtype=torch.float32):
@@ -104,6 +105,18 @@ def test_a_decoder_is_an_mlp_with_one_hidden_layer_as_wide_as_the_fused_embeddin
         p for p in refiner(hidden_dims=[16, 4]).decoders["text"] if isinstance(p, torch.nn.Linear)
     ]
     assert [(part.in_features, part.out_features) for part in deep] == [(8, 16), (16, 4), (4, 5)]
+
+
+def test_a_decoder_has_an_activation_and_dropout_after_each_hidden_layer():
+    def kinds(**settings):
+        return [type(part) for part in build_decoder(4, 3, [5, 6], **settings)]
+
+    linear = torch.nn.Linear
+    assert kinds() == [linear, torch.nn.GELU, linear, torch.nn.GELU, linear]
+    dropped = [linear, torch.nn.Tanh, torch.nn.Dropout]
+    assert kinds(activation="tanh", dropout=0.25) == [*dropped, *dropped, linear]
+    assert build_decoder(4, 3, [5], dropout=0.25)[2].p == 0.25
+    assert refiner(dropout=0.25).decoders["text"][2].p == 0.25
 
 
 def test_gamma_of_zero_builds_no_decoder():
@@ -205,6 +218,16 @@ def test_losses_are_full_precision_inside_autocast():
     assert output.reconstructions["text"].dtype == torch.bfloat16
     assert output.total.dtype == torch.float32
     assert output.total.item() == pytest.approx(module(fused, targets).total.item(), abs=1e-2)
+
+
+@pytest.mark.parametrize("loss", ["cosine", "mse"])
+def test_the_only_sample_that_has_a_modality_is_its_mean(loss):
+    fused, targets = batch()
+    present = torch.tensor([False, False, True, False, False, False])
+    module = refiner(loss=loss)
+    masked = module(fused, targets, mask={"image": present}).losses["image"]
+    alone = module(fused[2:3], {name: target[2:3] for name, target in targets.items()})
+    assert masked.item() == pytest.approx(alone.losses["image"].item())
 
 
 def test_decoders_draw_no_random_numbers_by_default():

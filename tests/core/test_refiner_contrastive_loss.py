@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from refnet_mmf import RefinerContrastiveLoss, refiner_contrastive_loss
+from refnet_mmf import Refiner, RefinerContrastiveLoss, refiner_contrastive_loss
 
 
 def loop_of_the_formula(reconstructions, targets, margin=0.1, form="row"):
@@ -127,3 +127,19 @@ def test_module_equals_function():
         module(first, second).item()
         == refiner_contrastive_loss(first, second, margin=0.3, form="column").item()
     )
+
+
+def test_the_margin_is_a_tenth_by_default():
+    first, second = torch.randn(2, 6, 4, dtype=torch.float64)
+    expected = loop_of_the_formula(first, second, margin=0.1).item()
+    assert refiner_contrastive_loss(first, second).item() == pytest.approx(expected)
+    decoded = Refiner(4, {"text": 4}, loss="contrastive").double()(first, {"text": second})
+    expected = loop_of_the_formula(decoded.reconstructions["text"], second, margin=0.1)
+    assert decoded.losses["text"].item() == pytest.approx(expected.item())
+
+
+def test_signals_and_targets_of_two_types_are_compared_in_the_wider():
+    first, second = torch.randn(2, 6, 4, dtype=torch.float64)
+    loss = refiner_contrastive_loss(first.float(), second)
+    assert loss.dtype == torch.float64
+    assert loss.item() == pytest.approx(refiner_contrastive_loss(first, second).item(), abs=1e-5)
