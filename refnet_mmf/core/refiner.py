@@ -30,6 +30,16 @@ BLIND_TO_SCALE = ("cosine", "contrastive")
 DEFAULT_WEIGHT = 0.1
 
 
+def check_modality_name(place: str, name: object) -> None:
+    """Refuse a name that a decoder can't have as a part of the model.
+
+    Raises:
+        ValueError: one line.
+    """
+    if not isinstance(name, str) or not name or "." in name or hasattr(nn.ModuleDict, name):
+        raise ValueError(f"{place}: {name!r} can't be the name of a modality, e.g. 'text' can")
+
+
 @dataclass(frozen=True)
 class RefinerOutput:
     """What a `Refiner` gives for one batch.
@@ -97,6 +107,8 @@ class Refiner(nn.Module):
                 "Refiner: target_dims: expected the width of each modality's target by its name, "
                 f"e.g. {{'text': 768, 'image': 2048}}, got {target_dims!r}"
             )
+        for name in target_dims:
+            check_modality_name("Refiner: target_dims", name)
         check_name("Refiner: loss", "loss", loss, LOSSES)
         check_name("Refiner: form", "form", form, FORMS)
         check_number("Refiner: margin", margin, minimum=0)

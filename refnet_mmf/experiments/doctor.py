@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,8 +147,58 @@ def of_command(options: Sequence[str]) -> Iterator[Finding]:
     except RefnetError as error:
         yield Finding("command", "cannot run", WRONG, str(error))
         return
-    yield Finding("command", "good: keys, model, losses, metrics, files and rows")
+    yield Finding("command", "good: keys, losses, metrics, files and rows")
+    yield _model()
     yield from _data()
+
+
+def _model() -> Finding:
+    """Build the command's model; what would have to be downloaded for it is left alone."""
+    from mmf.common.registry import registry
+    from mmf.utils.build import build_model
+    from omegaconf import open_dict
+
+    from refnet_mmf.plugin.errors import RefnetError, one_line
+    from refnet_mmf.plugin.regime import read_regime, settings_without_effect
+
+    config = registry.get("config")
+    section = config.model_config[config.model]
+    with open_dict(section):
+        section.model = config.model
+    try:
+        with no_downloads():
+            model = build_model(section)
+    except RefnetError as error:
+        return Finding("model", "cannot be built", WRONG, str(error))
+    except Exception as error:
+        return Finding("model", "not built here", NOTE, one_line(error))
+    millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
+    there = {
+        f"has_{part}": getattr(model, part, None) is not None for part in ("refiner", "metric_loss")
+    }
+    idle = settings_without_effect(read_regime(config), **there)
+    found = f"built, {millions:.1f} million parameters"
+    return Finding("model", found, NOTE if idle else OK, "; ".join(idle))
+
+
+@contextmanager
+def no_downloads() -> Iterator[None]:
+    """Let nothing be downloaded of the weights that models start from."""
+
+    def refuse(url: str, *args: object, **kwargs: object) -> None:
+        raise OSError(f"its weights are not here, and MMF downloads them: {url}")
+
+    import torch
+    from huggingface_hub import constants
+
+    download, offline = torch.hub.download_url_to_file, constants.HF_HUB_OFFLINE
+    torch.hub.download_url_to_file = refuse
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        torch.hub.download_url_to_file = download
+        constants.HF_HUB_OFFLINE = offline
 
 
 def _data() -> Iterator[Finding]:

@@ -114,7 +114,7 @@ def read_embeddings(path: Path) -> EmbeddingFile:
         about = {key: about[key] for key in KEYS}
         embeddings = EmbeddingSet(
             ids=arrays["ids"],
-            fused=arrays["fused"],
+            fused=np.atleast_1d(arrays["fused"]),
             features=_named(arrays, FEATURES),
             queries=_named(arrays, QUERIES),
             labels=arrays.get("labels"),
@@ -125,7 +125,10 @@ def read_embeddings(path: Path) -> EmbeddingFile:
         raise EmbeddingError(
             f"{path}: damaged, or not written by 'refnet embed' ({said})"
         ) from None
+    if not isinstance(about["miniature"], dict | None):
+        raise EmbeddingError(f"{path}: {ABOUT}: miniature: expected an object or null")
     for name, rows in arrays.items():
+        _check_kind(path, name, rows)
         if len(rows) != len(embeddings):
             raise EmbeddingError(
                 f"{path}: {name}: expected {len(embeddings)} rows, got {len(rows)}"
@@ -133,6 +136,24 @@ def read_embeddings(path: Path) -> EmbeddingFile:
         if rows.dtype.kind == "f" and not np.isfinite(rows).all():
             raise EmbeddingError(f"{path}: {name}: holds values that are not finite")
     return EmbeddingFile(path, embeddings, about)
+
+
+def _check_kind(path: Path, name: str, rows: Any) -> None:
+    """Refuse an array of another kind or shape than its name asks for.
+
+    Raises:
+        EmbeddingError: one line.
+    """
+    if name == "ids":
+        fits, expected = rows.ndim == 1, "a row of ids"
+    elif name == "labels":
+        fits, expected = rows.dtype.kind in "iufb" and rows.ndim in (1, 2), "numbers, [N] or [N, C]"
+    else:
+        fits, expected = rows.dtype.kind == "f" and rows.ndim == 2, "numbers with a point, [N, D]"
+    if not fits:
+        raise EmbeddingError(
+            f"{path}: {name}: expected {expected}, got {rows.dtype} of shape {rows.shape}"
+        )
 
 
 def _named(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:

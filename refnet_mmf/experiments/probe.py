@@ -9,7 +9,8 @@ from pathlib import Path
 from refnet_mmf.experiments.embedding_file import EmbeddingFile, read_embeddings
 from refnet_mmf.experiments.page import Table
 from refnet_mmf.experiments.probes import feature_probe, label_probe
-from refnet_mmf.experiments.table_files import show_table
+from refnet_mmf.experiments.table_files import check_new_tables, show_table
+from refnet_mmf.plugin.embedding_set import EmbeddingSet
 
 SAME = ("model", "checkpoint_sha256", "data_set", "pooler")
 
@@ -21,11 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, help="write NAME.md, .tex and .csv, too", metavar="NAME"
     )
+    parser.add_argument("--force", action="store_true", help="write over files that are there")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; return the exit code."""
     try:
+        check_new_tables(args.out, args.force)
         train, test = read_embeddings(args.train), read_embeddings(args.test)
         notes = [
             "Floor: what can be had without the embedding.",
@@ -57,6 +60,13 @@ def probe_table(train: EmbeddingFile, test: EmbeddingFile) -> Table:
             "by samples that it was not fitted to"
         )
     inputs, others = train.embeddings, test.embeddings
+    here, there = _widths(inputs), _widths(others)
+    for name, width in here.items():
+        if there.get(name, width if name == "labels" else None) != width:
+            raise ValueError(
+                f"{test.path}: {name}: expected the width {width} of {train.path}, got "
+                f"{there.get(name, 'none')}"
+            )
     rows = []
     for name in sorted(inputs.features):
         score, alpha = feature_probe(
@@ -74,3 +84,14 @@ def probe_table(train: EmbeddingFile, test: EmbeddingFile) -> Table:
             rows.append(["labels", found.measure, *scores, "logistic"])
     header = ["read from the embedding", "measure", "score", "floor", "probe"]
     return Table("Linear probes of the fused embedding", header, rows)
+
+
+def _widths(embeddings: EmbeddingSet) -> dict[str, int]:
+    """Return the width of each array that probes read; of labels [N] it is 0."""
+    arrays = {"fused": embeddings.fused, "labels": embeddings.labels}
+    arrays |= {f"features.{name}": rows for name, rows in embeddings.features.items()}
+    return {
+        name: 0 if rows.ndim == 1 else int(rows.shape[1])
+        for name, rows in arrays.items()
+        if rows is not None
+    }

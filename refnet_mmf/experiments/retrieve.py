@@ -10,7 +10,7 @@ from refnet_mmf.core.messages import check_name
 from refnet_mmf.experiments.embedding_file import EmbeddingFile, read_embeddings
 from refnet_mmf.experiments.page import Table
 from refnet_mmf.experiments.retrieval import KS, MATCHES, METRICS, QUERIES, queries_of, retrieve
-from refnet_mmf.experiments.table_files import show_table
+from refnet_mmf.experiments.table_files import check_new_tables, show_table
 
 MEANING = {
     "fused": "the fused embedding with the other modality taken away",
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, help="write NAME.md, .tex and .csv, too", metavar="NAME"
     )
+    parser.add_argument("--force", action="store_true", help="write over files that are there")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
         check_name("--query", "query", args.query, QUERIES)
         check_name("--match", "match", args.match, MATCHES)
         check_name("--metric", "metric", args.metric, METRICS)
+        check_new_tables(args.out, args.force)
         files = [read_embeddings(path) for path in args.files]
         table = retrieval_table(files, args.query, args.match, args.metric)
         notes = [

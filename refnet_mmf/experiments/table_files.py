@@ -50,6 +50,26 @@ def show_table(table: Table, notes: Sequence[str], path: Path | None) -> None:
         say_written(write_tables([table], notes, path.parent, path.name))
 
 
+def check_new_tables(path: Path | None, force: bool) -> None:
+    """Refuse to write a table over files that are there.
+
+    Args:
+        path: as for `show_table`.
+        force: write over them.
+
+    Raises:
+        ValueError: there is one, or ``path`` names no file.
+    """
+    if path is None:
+        return
+    if not path.name:
+        raise ValueError(f"--out: expected a name without an ending, got {str(path)!r}")
+    for ending in (".md", ".tex", ".csv"):
+        file = path.with_name(path.name + ending)
+        if file.exists() and not force:
+            raise ValueError(f"{file}: is there already; name another, or use --force")
+
+
 def show_tables(tables: Sequence[Table], notes: Sequence[str]) -> None:
     """Print tables, and their notes below them."""
     print("\n\n".join(as_text(table) for table in tables))

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from refnet_mmf.core.messages import first_line
 from refnet_mmf.plugin.link_or_copy import link_or_copy
 
 
@@ -18,10 +19,16 @@ def save_atomically(content: Any, *paths: Path) -> None:
 
     A process that is killed on the way leaves what was there before. The files are names of one
     file where the file system has such.
+
+    Raises:
+        OSError: one of them can't be written.
     """
     first, *others = paths
     with in_place_of(first) as temporary:
-        torch.save(content, temporary)
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:  # torch's word for a full disk
+            raise OSError(f"{first}: could not be written ({first_line(error)})") from None
         _bring_to_disk(temporary)
     for path in others:
         with in_place_of(path) as temporary:

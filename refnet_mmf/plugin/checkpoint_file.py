@@ -90,7 +90,9 @@ def find_checkpoint(source: Path, *, folders: bool = True) -> Path:
     """
     if source.is_file():
         return source
-    if not folders or not source.is_dir():
+    if not folders and source.is_dir():
+        raise RefnetError(f"{source}: is a folder; expected a file, e.g. {source / OF_A_RUN[0]}")
+    if not source.is_dir():
         beside = [str(path) for path in source.parent.glob("*")] if source.parent.is_dir() else []
         guess = nearest(str(source), beside)
         hint = f"; did you mean {guess!r}?" if guess else ""

@@ -31,7 +31,7 @@ from refnet_mmf.plugin.data_check import check_data
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.labelled_samples import read_ids
 from refnet_mmf.plugin.option_keys import check_option_keys
-from refnet_mmf.plugin.refnet import ReFNet
+from refnet_mmf.plugin.refnet import ReFNet, check_stage
 from refnet_mmf.plugin.regime import regime_of
 from refnet_mmf.plugin.trainer_checks import (
     check_numbers,
@@ -87,9 +87,12 @@ def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str
     config = _build_configuration(values)
     model = registry.get_model_class(config.model)
     if issubclass(model, ReFNet):
-        model.check_settings(config.model_config[config.model])
+        settings = model.check_settings(config.model_config[config.model])
+        has_refiner = settings.refiner is not None
+        check_stage(regime_of(config), settings, has_refiner=has_refiner)
     _check_values(values, config)
     _check_losses(config)
+    _check_parts(config)
     _check_checkpoint(config)
     regime = regime_of(config)
     if regime.labels.ids_file is not None:
@@ -172,16 +175,48 @@ def _check_losses(config: DictConfig) -> None:
     """Refuse a loss that nobody has registered, of any model."""
     section = config.get("model_config", {}).get(config.model, {})
     known = registry.mapping["loss_name_mapping"]
-    for position, entry in enumerate(section.get("losses", None) or []):
+    losses = _list_of("losses", section, f"model_config.{config.model}")
+    for position, entry in enumerate(losses):
         kind = entry.get("type") if isinstance(entry, Mapping) else entry
         if kind not in known:
             place = f"model_config.{config.model}.losses[{position}].type"
             raise RefnetError(unknown(place, "loss", kind, known))
 
 
+def _list_of(key: str, section: Mapping[str, Any], place: str) -> list[Any]:
+    """Return the list that stands under a key; an empty one where there is no such key.
+
+    Raises:
+        RefnetError: what stands there is no list.
+    """
+    if key not in section:
+        return []
+    if not isinstance(section[key], Sequence) or isinstance(section[key], str):
+        raise RefnetError(f"{place}.{key}: expected a list, got {section[key]!r}")
+    return list(section[key])
+
+
+def _check_parts(config: DictConfig) -> None:
+    """Refuse a trainer, or a processor of a data set, that nobody has registered."""
+    trainer = config.training.get("trainer", None)
+    trainers = registry.mapping["trainer_name_mapping"]
+    if trainer not in trainers:
+        raise RefnetError(unknown("training.trainer", "trainer", trainer, trainers))
+    known = registry.mapping["processor_name_mapping"]
+    for name in dataset_names(config):
+        section = config.get("dataset_config", {}).get(name, None) or {}
+        for key, block in (section.get("processors", None) or {}).items():
+            kind = block.get("type", None) if isinstance(block, Mapping) else None
+            if kind is not None and kind not in known:
+                place = f"dataset_config.{name}.processors.{key}.type"
+                raise RefnetError(unknown(place, "processor", kind, known))
+
+
 def _check_save_dir(config: DictConfig) -> None:
     """Refuse a folder to save in that is a file, or below one, or that can't be written to."""
     folder = Path(config.env.save_dir)
+    if folder.is_symlink() and not folder.exists():
+        raise RefnetError(f"env.save_dir: {folder}: is a link to {folder.readlink()}, not there")
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise RefnetError(f"env.save_dir: {folder}: {there} is a file")
@@ -198,8 +233,12 @@ def _check_checkpoint(config: DictConfig) -> None:
             f"run_type={config.run_type}, and no checkpoint is named: the weights are untrained "
             "(checkpoint.resume_file=FILE, or checkpoint.resume=True)"
         )
-    if file is not None and "://" not in str(file) and not Path(get_absolute_path(file)).exists():
-        raise RefnetError(f"checkpoint.resume_file: no such file: {file}")
+    if file is not None and "://" not in str(file):
+        path = Path(get_absolute_path(str(file)))
+        if path.is_dir():
+            raise RefnetError(f"checkpoint.resume_file: expected a file, got the folder {file!r}")
+        if not path.exists():
+            raise RefnetError(f"checkpoint.resume_file: no such file: {file}")
     if key is None or Path(get_absolute_path(key)).exists():
         return
     known = list(_zoo_keys(load_yaml("configs/zoo/models.yaml")))
@@ -221,7 +260,7 @@ def _zoo_keys(zoo: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def _check_metrics(config: DictConfig) -> None:
     """Refuse a metric that nobody has registered, and a criterion that no validation computes."""
-    metrics = list(config.evaluation.get("metrics", None) or [])
+    metrics = _list_of("metrics", config.evaluation, "evaluation")
     known = registry.mapping["metric_name_mapping"]
     for position, name in enumerate(_names(metrics, "type")):
         if name not in known:

@@ -17,7 +17,14 @@ from mmf.datasets.processors.processors import VQAAnswerProcessor
 from omegaconf import DictConfig
 
 from refnet_mmf.core.messages import nearest, unknown
-from refnet_mmf.plugin.annotation_fields import ENTAILMENT_CLASSES, FIELDS, RARE_GENRES, Fields
+from refnet_mmf.plugin.annotation_fields import (
+    ENTAILMENT_CLASSES,
+    FIELDS,
+    RARE_GENRES,
+    Fields,
+    check_characters,
+)
+from refnet_mmf.plugin.class_count import check_class_count
 from refnet_mmf.plugin.class_files import check_class_files, class_file, dataset_names
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.feature_width import check_feature_width
@@ -57,8 +64,16 @@ def check_data(config: DictConfig, *, labelled: bool = True) -> None:
                     )
         if name in FIELDS:
             _check_booleans(name, section)
+            _check_sizes(name, section)
+            if labelled and not regime.pretrain:
+                check_class_count(config, name, section)
             for split in used_splits(str(config.get("run_type", "train"))):
                 reads_label = _no_label if not labelled else _label_reader(regime, config, split)
+                if not files[split]:
+                    raise RefnetError(
+                        f"dataset_config.{name}.annotations.{split}: expected a list of files, and "
+                        f"run_type={config.run_type} needs some"
+                    )
                 for index, path in enumerate(files[split]):
                     check_annotations(Path(path), name, section, split, index, reads_label)
                 if section.get("use_features", False):
@@ -139,7 +154,8 @@ def check_annotations(
 
 def fields_check(fields: Fields) -> RowCheck:
     """Return the check that a row has a text, and what else its data set reads but the label."""
-    names = [name for name in (fields.text, fields.picture, *fields.others) if name is not None]
+    mentioned = (fields.text, fields.picture, fields.number)
+    names = [name for name in mentioned if name is not None]
 
     def check(row: Row) -> None:
         for name in names:
@@ -150,10 +166,23 @@ def fields_check(fields: Fields) -> RowCheck:
             text = text[0]
         if not isinstance(text, str):
             raise ValueError(f"{fields.text}: expected a text, got {text!r}")
+        check_characters(fields.text, text)
+        if fields.number is not None:
+            _check_whole_number(fields.number, row[fields.number])
         if fields.picture is not None and not isinstance(row[fields.picture], str):
             raise ValueError(f"{fields.picture}: expected a name, got {row[fields.picture]!r}")
 
     return check
+
+
+def _check_whole_number(name: str, value: Any) -> None:
+    """Refuse what MMF can't keep as a whole number of 32 bits."""
+    try:
+        fits = not isinstance(value, bool) and abs(int(value)) < 2**31
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ValueError(f"{name}: expected a whole number of up to 9 digits, got {value!r:.80}")
 
 
 def label_check(name: str, section: DictConfig, split: str) -> RowCheck:
@@ -243,6 +272,22 @@ def _missing(name: str, row: Row) -> str:
     guess = nearest(name, map(str, row))
     hint = f"; did you mean {guess!r}?" if guess else ""
     return f"no field {name!r}{hint} (there: {', '.join(map(str, row)) or 'none'})"
+
+
+def _check_sizes(name: str, section: DictConfig) -> None:
+    """Refuse sizes below which MMF's data set fails in its first batch."""
+    text = (section.get("processors", None) or {}).get("text_processor", None) or {}
+    params = text.get("params", None) or {}
+    for place, block, key, least in (
+        ("", section, "max_features", 1),
+        ("processors.text_processor.params.", params, "max_seq_length", 3),
+    ):
+        value = block.get(key, None)
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise RefnetError(
+                f"dataset_config.{name}.{place}{key}: expected a whole number from {least}, got "
+                f"{value!r}"
+            )
 
 
 def _check_booleans(name: str, section: DictConfig) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.plugin.errors import RefnetError
-from refnet_mmf.plugin.metric_loss import build_metric_loss
+from refnet_mmf.plugin.metric_loss import build_multi_similarity
 from refnet_mmf.plugin.settings import MultiSimilaritySettings, read_block
 
 FUSED_EMBEDDING = "fused_embedding"
@@ -35,7 +35,7 @@ class MultiSimilarityOfOutput(nn.Module):
         super().__init__()
         place = "losses: multi_similarity: params"
         self.settings = read_block(ListedMultiSimilaritySettings, params, place)
-        self.loss = build_metric_loss(self.settings, place)
+        self.loss = build_multi_similarity(self.settings)
 
     def forward(self, sample_list: Mapping[str, Any], model_output: Mapping[str, Any]) -> Tensor:
         """Return the loss, weighted."""

@@ -19,7 +19,7 @@ from mmf.utils.modeling import get_bert_configured_parameters
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from refnet_mmf.core.messages import unknown
+from refnet_mmf.core.messages import first_line, unknown
 from refnet_mmf.core.normalization import running_statistics_kept
 from refnet_mmf.core.poolers import POOLERS
 from refnet_mmf.core.refiner import Refiner
@@ -117,38 +117,30 @@ class ReFNet(BaseModel):
         config = registry.get("config", no_warning=True)
         if config is not None:
             check_class_files(config)
-        super().build()
+        try:
+            super().build()
+        except NotImplementedError as error:  # MMF's word for a type of encoder that it lacks
+            raise RefnetError(f"{self.settings.place}: {first_line(error)}") from error
         settings, place = self.settings, self.settings.place
         self.refiner = None
         self.metric_loss = None
         self.reader = None
         if settings.refiner is None and settings.metric_loss is None:
-            self._check_stage()
+            check_stage(self.regime, self.settings, has_refiner=False)
             return
         where = self.fusion_taps()
         with torch.random.fork_rng(devices=[]):
             if settings.refiner is not None:
                 self.refiner = build_refiner(settings.refiner, where, f"{place}.refiner")
             if settings.metric_loss is not None:
-                self.metric_loss = build_metric_loss(settings.metric_loss, f"{place}.metric_loss")
+                self.metric_loss = build_metric_loss(
+                    settings.metric_loss, f"{place}.metric_loss", where.fused_dim
+                )
         if self.refiner is not None or self.metric_loss is not None:
             self.reader = FusionReader(self, where)
             self.reader.follow(self._reads(self.training))
             self.register_load_state_dict_post_hook(_accept_stock_checkpoint)
-        self._check_stage()
-
-    def _check_stage(self) -> None:
-        """Refuse to pretrain what is not there.
-
-        Raises:
-            RefnetError: there is no refiner, or all its weights are 0.
-        """
-        if self.regime.pretrain and self.refiner is None:
-            reason = "is null" if self.settings.refiner is None else "has no weight above 0"
-            raise RefnetError(
-                f"refnet.stage: pretrain trains the refiner, and "
-                f"{self.settings.place}.refiner {reason}"
-            )
+        check_stage(self.regime, self.settings, has_refiner=self.refiner is not None)
 
     def init_losses(self) -> None:
         """Let MMF build the stock losses alone."""
@@ -244,6 +236,24 @@ class ReFNet(BaseModel):
             name = self.settings.metric_loss_name
             match = getattr(settings, "match", "intersect")
             yield metric_term(name, settings.weight, self.metric_loss, fused, labels, match)
+
+
+def check_stage(regime: Regime, settings: ModelSettings, *, has_refiner: bool) -> None:
+    """Refuse to pretrain what is not there.
+
+    Args:
+        regime: of the run.
+        settings: of its model.
+        has_refiner: whether the model has a decoder, as far as is known.
+
+    Raises:
+        RefnetError: there is no refiner, or all its weights are 0.
+    """
+    if regime.pretrain and not has_refiner:
+        reason = "is null" if settings.refiner is None else "has no weight above 0"
+        raise RefnetError(
+            f"refnet.stage: pretrain trains the refiner, and {settings.place}.refiner {reason}"
+        )
 
 
 def build_refiner(settings: RefinerSettings, where: FusionTaps, place: str) -> Refiner | None:

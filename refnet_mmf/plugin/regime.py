@@ -27,6 +27,7 @@ class LabelSettings(Block):
     unlabeled_per_labeled: int = Field(
         1,
         ge=0,
+        le=1000,
         description="samples without label for each with one; they feed the refiner loss alone",
     )
     ids_file: str | None = Field(
@@ -67,6 +68,39 @@ class Regime:
         return some and not self.pretrain
 
 
+def settings_without_effect(
+    regime: Regime, *, has_refiner: bool, has_metric_loss: bool
+) -> list[str]:
+    """Return a line for each setting of a regime's that changes nothing of a run.
+
+    They are no errors: a sweep over ``fraction`` ends at 1, and both stages share a YAML.
+
+    Args:
+        regime: of the run.
+        has_refiner: whether its model has a refiner that trains.
+        has_metric_loss: whether it has a metric loss.
+    """
+    labels, fields = regime.labels, LabelSettings.model_fields
+    changed = [key for key in fields if getattr(labels, key) != fields[key].default]
+    idle: dict[str, str] = {}
+    if regime.pretrain:
+        idle = dict.fromkeys(changed, f"with {PLACE}.stage=pretrain, which uses no labels")
+    elif not regime.uses_some_labels:
+        idle = dict.fromkeys(changed, f"where all labels are used ({PLACE}.labels.fraction is 1)")
+    elif not has_refiner:
+        idle = {"unlabeled_per_labeled": "without a refiner"}
+    if regime.pairing != "matched":
+        idle.pop("seed", None)
+    lines = [
+        f"{PLACE}.labels.{key}: {getattr(labels, key)!r} has no effect {why}"
+        for key, why in idle.items()
+        if key in changed
+    ]
+    if regime.pretrain and has_metric_loss:
+        lines.append(f"metric_loss: has no effect with {PLACE}.stage=pretrain, without labels")
+    return lines
+
+
 def regime_of(config: DictConfig | None) -> Regime:
     """Check the block ``refnet:``, and that the run's trainer knows it.
 
@@ -101,4 +135,10 @@ def read_regime(config: DictConfig | None) -> Regime:
     values = OmegaConf.to_container(block, resolve=True) if OmegaConf.is_config(block) else block
     values = {} if values is None else values
     settings = read_block(RegimeSettings, values, PLACE)
-    return Regime(settings, read_block(LabelSettings, settings.labels, f"{PLACE}.labels"))
+    labels = read_block(LabelSettings, settings.labels, f"{PLACE}.labels")
+    if labels.ids_file is not None and labels.fraction < 1:
+        raise RefnetError(
+            f"{PLACE}.labels: fraction {labels.fraction} and ids_file {labels.ids_file!r} both say "
+            "which samples' labels are used: leave one of them out"
+        )
+    return Regime(settings, labels)

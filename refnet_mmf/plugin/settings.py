@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.core.refiner import DEFAULT_WEIGHT
 from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.setting_words import schema_at, words_for
 
 PoolerName = Literal[
     "average_last",
@@ -45,8 +46,10 @@ class RefinerSettings(Block):
         description=f"gamma_i of Algorithm 1 by modality, {DEFAULT_WEIGHT} each; 0: no decoder",
     )
     pooler: PoolerName = Field("average_last", description="H_i of Eq. 3: the targets of Table 5")
-    hidden_dims: list[int] | None = Field(
-        None, description="widths of the decoders' hidden layers; null: one, as wide as the input"
+    hidden_dims: list[Annotated[int, Field(ge=1)]] | None = Field(
+        None,
+        min_length=1,
+        description="widths of the decoders' hidden layers; null: one, as wide as the input",
     )
     activation: Literal["gelu", "relu", "silu", "tanh"] = Field(
         "gelu", description="of the decoders, after each hidden layer"
@@ -123,7 +126,8 @@ def read_block(block: type[BlockT], values: Any, place: str) -> BlockT:
         return block.model_validate(dict(values))
     except ValidationError as errors:
         first = errors.errors()[0]
-        raise RefnetError(_one_line(block, place, first["loc"], first)) from None
+        line = _one_line(block, place, values, first["loc"], first["type"])
+        raise RefnetError(line) from None
 
 
 def read_metric_loss(values: Any, place: str) -> MetricLossSettings:
@@ -177,19 +181,37 @@ def _keywords(loss: type) -> list[str]:
 
 
 def _one_line(
-    block: type[Block], place: str, where: Sequence[int | str], error: Mapping[str, Any]
+    block: type[Block], place: str, values: Any, where: Sequence[int | str], kind: str
 ) -> str:
-    """Word one of pydantic's errors: place, value, what is valid."""
-    field: FieldInfo = block.model_fields[str(where[0])]
-    full_place = ".".join([place, *map(str, where)])
-    if error["type"] == "missing":
+    """Word one of pydantic's errors: place, value, what is valid.
+
+    Args:
+        block: the schema.
+        place: where the block stands.
+        values: the block.
+        where: pydantic's place of the error in it: keys and positions, and names of types.
+        kind: pydantic's name of the error.
+    """
+    key = str(where[0])
+    field: FieldInfo = block.model_fields[key]
+    full_place, path, value = f"{place}.{key}", list[int | str](), values.get(key)
+    if kind == "missing":
         return f"{full_place}: is missing ({field.description})"
-    value = error["input"]
-    if error["type"] == "literal_error":
-        return unknown(full_place, str(where[0]), value, get_args(field.annotation))
-    message = error["msg"][0].lower() + error["msg"][1:].replace("Input should be ", "")
-    message = message.replace("input should be ", "expected ")
-    line = f"{full_place}: {message}, got {value!r}"
+    if kind == "literal_error":
+        return unknown(full_place, key, value, get_args(field.annotation))
+    for part in where[1:]:
+        if isinstance(value, Mapping) and part in value:
+            if not isinstance(part, str):
+                return f"{full_place}: expected names, got the key {part!r}"
+            full_place += f".{part}"
+        elif isinstance(value, list) and isinstance(part, int):
+            full_place += f"[{part}]"
+        else:
+            continue  # pydantic's name of one of the types that it has tried
+        path.append(part)
+        value = value[part]
+    schema = block.model_json_schema()["properties"][key]
+    line = f"{full_place}: expected {words_for(schema_at(schema, path))}, got {value!r}"
     if isinstance(value, str):
         line += hint_for_string(value)
     return line

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from refnet_mmf.core.refiner import DEFAULT_WEIGHT
 from refnet_mmf.plugin import registered  # noqa: F401  (loads the plugin in its own order)
@@ -20,6 +19,7 @@ from refnet_mmf.plugin.models.unimodal_fusion import (
     UnimodalFusionSettings,
 )
 from refnet_mmf.plugin.regime import LabelSettings, RegimeSettings
+from refnet_mmf.plugin.setting_words import words_for
 from refnet_mmf.plugin.settings import (
     Block,
     LibraryLossSettings,
@@ -70,13 +70,6 @@ OF_THE_TRAINER = """## `training` and `checkpoint`, keys that MMF does not have
 | `training.exit_on_nan_losses` | true or false | `true` | end a run at a loss that is not finite |
 | `checkpoint.max_to_keep` | whole number | `-1` | numbered checkpoints that are kept; -1: all |
 """
-WORDS = {"boolean": "true or false", "integer": "whole number", "object": "block", "array": "list"}
-BOUNDS = {
-    "minimum": "from",
-    "exclusiveMinimum": "above",
-    "maximum": "to",
-    "exclusiveMaximum": "below",
-}
 
 
 def as_markdown() -> str:
@@ -105,23 +98,7 @@ def _rows(place: str, block: type[Block]) -> Iterator[str]:
         else:
             default = f"`{json.dumps(field.get_default(call_default_factory=True))}`"
         meaning = str(field.description or "").replace("|", "\\|")
-        yield f"| `{key}` | {_type(value)} | {default} | {meaning} |"
-
-
-def _type(schema: Mapping[str, Any]) -> str:
-    """Word what a value may be: its type and its range, or the names that are valid."""
-    if "anyOf" in schema:
-        return " or ".join(_type(one) for one in schema["anyOf"])
-    names = schema.get("enum", [schema["const"]] if "const" in schema else None)
-    if names is not None:
-        return ", ".join(f"`{name}`" for name in names)
-    kind = str(schema.get("type", "anything"))
-    if kind == "array" and "items" in schema:
-        return f"list of {_type(schema['items'])}"
-    if isinstance(schema.get("additionalProperties"), Mapping):
-        return f"block: a name, then {_type(schema['additionalProperties'])}"
-    bounds = [f"{word} {schema[name]:g}" for name, word in BOUNDS.items() if name in schema]
-    return " ".join([WORDS.get(kind, kind), *bounds])
+        yield f"| `{key}` | {words_for(value)} | {default} | {meaning} |"
 
 
 if __name__ == "__main__":

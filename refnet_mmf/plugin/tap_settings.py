@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import nn
 
 from refnet_mmf.core.modality_tokens import Keep, ModalityTokens
+from refnet_mmf.core.refiner import check_modality_name
 from refnet_mmf.core.taps import Tap, find_module
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.fusion_taps import FusionTaps
@@ -159,6 +160,10 @@ def read_tap_settings(values: Any, place: str) -> TapSettings:
     tokens: dict[str, ModalityTokens] = {}
     for name, target in block.targets.items():
         where = f"{place}.targets.{name}"
+        try:
+            check_modality_name(f"{place}.targets", name)
+        except ValueError as error:
+            raise RefnetError(str(error)) from None
         targets[name] = read_block(TargetBlock, target, where)
         tokens[name] = _modality_tokens(targets[name], where)
     return TapSettings(place, fused, targets, tokens)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,8 @@ from refnet_mmf.plugin.interruption import Interrupted, Interruption
 from refnet_mmf.plugin.labelled_samples import choose_labelled, write_ids
 from refnet_mmf.plugin.metrics import know_split_sizes
 from refnet_mmf.plugin.random_state import RandomState
-from refnet_mmf.plugin.regime import TRAINER, read_regime
+from refnet_mmf.plugin.regime import TRAINER, read_regime, settings_without_effect
+from refnet_mmf.plugin.run_lock import RunLock
 from refnet_mmf.plugin.run_watch import RunWatch, gradient_metrics, gradient_norm
 from refnet_mmf.plugin.train_loader import TrainLoader
 from refnet_mmf.plugin.trainer_checks import (
@@ -69,15 +71,18 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         if self.regime.pretrain:
             watch_the_refiner(config)
         super().__init__(config)
+        folder = Path(get_mmf_env(key="save_dir"))
+        trains_here = "train" in config.run_type and rank() == 0
+        self.lock = RunLock(folder) if trains_here else None
         self.train_loader_of_ours: TrainLoader | None = None
         self.validated_update = -1
         self.random_states: list[dict[str, Any]] = []
-        self.evaluations: dict[str, dict[str, float]] = {}
+        self.evaluations: dict[str, dict[str, float | str]] = {}
         self.gradients: dict[str, Tensor] = {}
         self.saved_update: int | None = None
         self.interruption = Interruption(lambda: world_size() == 1 and self.model.training)
         self.watch = RunWatch(
-            Path(get_mmf_env(key="save_dir")),
+            folder,
             self._take_positions,
             self._ids_of,
             stops=config.training.get("exit_on_nan_losses", True),
@@ -99,6 +104,9 @@ class RefnetTrainer(mmf_lines.LineTrainer):
             if self.interruption.asked or isinstance(error, KeyboardInterrupt):
                 raise self._interrupted() from None
             raise
+        finally:
+            if self.lock is not None:
+                self.lock.release()
 
     def load_datasets(self) -> None:
         """Load the splits by the stock builders, and see them as the regime asks for."""
@@ -113,6 +121,12 @@ class RefnetTrainer(mmf_lines.LineTrainer):
 
     def before_callbacks(self) -> None:
         """Put a loader of ours, which can resume, in the place of the stock training loader."""
+        if rank() == 0:
+            has_metric_loss = getattr(self.bare_model, "metric_loss", None) is not None
+            for line in settings_without_effect(
+                self.regime, has_refiner=self._has_refiner(), has_metric_loss=has_metric_loss
+            ):
+                logger.warning(line)
         loaders = mmf_lines.train_loaders(self)
         if len(loaders) > 1:
             self._warn_of_several_data_sets()
@@ -168,10 +182,10 @@ class RefnetTrainer(mmf_lines.LineTrainer):
     def after_evaluation(self, split: str, values: Mapping[str, Any]) -> None:
         """Keep the values; of a validation, note what a checkpoint of now would have to hold."""
         if rank() == 0:
-            self.evaluations[split] = {
-                "update": self.num_updates,
-                **{key: float(value) for key, value in values.items()},
-            }
+            numbers = {key: float(value) for key, value in values.items()}
+            # JSON has no nan; float() reads the word.
+            shown = {k: v if math.isfinite(v) else str(v) for k, v in numbers.items()}
+            self.evaluations[split] = {"update": self.num_updates, **shown}
             file = Path(get_mmf_env(key="save_dir"), EVALUATIONS)
             write_atomically(json.dumps(self.evaluations, indent=2) + "\n", file)
         if split == "val":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -51,10 +52,18 @@ def check_numbers(config: Any) -> None:
     training = config.training
     for key in ("batch_size", "checkpoint_interval", "evaluation_interval", "log_interval"):
         _check_count(f"training.{key}", training.get(key), key in training)
-    if training.get("clip_gradients", False) and training.get("max_grad_l2_norm", None) is None:
+    longest = training.get("max_grad_l2_norm", None)
+    if longest is None and training.get("clip_gradients", False):
         raise RefnetError(
             "training.max_grad_l2_norm: is missing, and training.clip_gradients is on"
         )
+    _check_positive("training.max_grad_l2_norm", longest)
+    updates, epochs = (training.get(key, None) for key in ("max_updates", "max_epochs"))
+    _check_positive("training.max_epochs", epochs)
+    if updates is not None:
+        _check_count("training.max_updates", updates, True)
+    elif epochs is None:
+        raise RefnetError("training.max_updates: is missing, and so is training.max_epochs")
     workers = training.get("num_workers", 0)
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
         raise RefnetError(f"training.num_workers: expected a whole number from 0, got {workers!r}")
@@ -62,6 +71,13 @@ def check_numbers(config: Any) -> None:
     keep = config.get("checkpoint", {}).get("max_to_keep", -1)
     if keep != -1:
         _check_count("checkpoint.max_to_keep", keep, True)
+
+
+def _check_positive(place: str, value: Any) -> None:
+    """Refuse what is neither null nor a number above 0."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not (is_number and 0 < value < math.inf):
+        raise RefnetError(f"{place}: expected a number above 0, got {value!r}")
 
 
 def _check_device(name: str) -> None:
@@ -92,13 +108,17 @@ def check_optimizer(section: Any) -> None:
     if kind not in known:
         raise RefnetError(unknown("optimizer.type", "optimizer", kind, known))
     params = OmegaConf.to_container(section.get("params", None) or OmegaConf.create(), resolve=True)
-    for key, value in params.items():
-        if isinstance(value, str):
-            raise RefnetError(f"optimizer.params.{key}: expected a number, got {value!r}")
+    _check_no_texts("optimizer.params", params)
     try:
         known[kind]([torch.nn.Parameter(torch.zeros(1))], **params)
     except (TypeError, ValueError) as error:
         raise RefnetError(f"optimizer.params: {kind}: {' '.join(str(error).split())}") from None
+
+
+def _check_no_texts(place: str, params: Mapping[Any, Any]) -> None:
+    for key, value in params.items():
+        if isinstance(value, str):
+            raise RefnetError(f"{place}.{key}: expected a number, got {value!r}")
 
 
 def check_scheduler(config: Any) -> None:
@@ -113,6 +133,7 @@ def check_scheduler(config: Any) -> None:
     known = registry.mapping["scheduler_name_mapping"]
     if kind is not None and kind not in known:  # without one, MMF has a default and says so
         raise RefnetError(unknown("scheduler.type", "schedule", kind, known))
+    _check_no_texts("scheduler.params", config.get("scheduler", {}).get("params", None) or {})
 
 
 def check_run_type(run_type: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmf.utils.checkpoint import Checkpoint
 from omegaconf import OmegaConf
 
@@ -17,6 +18,8 @@ from refnet_mmf.plugin.checkpoint_file import UNREADABLE, find_checkpoint
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.models.stock_name import stock_name_of
 
+DAMAGED = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What is raised where a checkpoint that can be read holds something else than it should."""
 RUN_STATE = "refnet"
 """Key of a checkpoint that holds what MMF's own do not: random states, position in the data."""
 
@@ -42,6 +45,7 @@ class TrainingCheckpoint(Checkpoint):
             iteration: number of its last batch.
             update_best: it is the best one so far.
         """
+        self._refuse_what_is_not_finite(update)
         self.trainer.saved_update = update
         if rank() != 0:
             return
@@ -52,6 +56,25 @@ class TrainingCheckpoint(Checkpoint):
         save_atomically(content, models / f"model_{update}.ckpt", *best, current)
         self._remove_oldest(models)
         self.trainer.log_checkpoint(str(current))
+
+    def _refuse_what_is_not_finite(self, update: int) -> None:
+        """Refuse to write weights from which no run can go on; the loss tells a batch later.
+
+        Raises:
+            RefnetError: one of them is not finite, and ``training.exit_on_nan_losses`` is on.
+        """
+        weights = self.trainer.bare_model.state_dict()
+        numbers = {name: value for name, value in weights.items() if value.is_floating_point()}
+        finite = torch.stack([torch.isfinite(value).all() for value in numbers.values()])
+        if self.config.training.get("exit_on_nan_losses", True) and not bool(finite.all()):
+            name = next(name for name, each in zip(numbers, finite, strict=True) if not each)
+            raise RefnetError(
+                f"update {update}: the weights are not finite any more ({name}), and are not "
+                "written; the checkpoints are of earlier updates"
+            )
+
+    def save_config(self) -> None:
+        """Leave the configuration of an earlier run in its place until this one's is accepted."""
 
     def load_state_dict(self) -> None:
         """Load what the block ``checkpoint:`` names; from a run's checkpoint, go on there."""
@@ -64,8 +87,26 @@ class TrainingCheckpoint(Checkpoint):
         super().load_state_dict()
         reset = self.config.checkpoint.reset
         if "optimizer" in self._read and not (reset.all or reset.counts):
-            self.trainer.go_on_from(self._read)
+            self._go_on()
         self._read = {}
+        if rank() == 0:
+            super().save_config()
+
+    def _go_on(self) -> None:
+        """Put the run where its checkpoint was written.
+
+        Raises:
+            RefnetError: what the checkpoint holds of the run is damaged.
+        """
+        try:
+            self.trainer.go_on_from(self._read)
+        except RefnetError:
+            raise
+        except DAMAGED as error:
+            raise RefnetError(
+                f"checkpoint: what it holds of the run is damaged ({type(error).__name__}: "
+                f"{first_line(error)}): checkpoint.reset.all=True starts from its weights alone"
+            ) from None
 
     def _content(self, update: int, iteration: int) -> dict[str, Any]:
         trainer = self.trainer
@@ -107,11 +148,12 @@ class TrainingCheckpoint(Checkpoint):
         self._mapped = bool(kwargs.get("load_pretrained", False))
         try:
             super()._load(file, *args, **kwargs)
-        except RuntimeError as error:
-            if "size mismatch" not in str(error):
-                raise
-            first = next(line for line in str(error).splitlines() if "size mismatch" in line)
-            raise RefnetError(f"checkpoint: {file}: does not fit: {first.strip()}") from None
+        except RefnetError:
+            raise
+        except DAMAGED as error:
+            lines = [line.strip() for line in str(error).splitlines()]
+            reason = next((line for line in lines if "size mismatch" in line), first_line(error))
+            raise RefnetError(f"checkpoint: {file}: does not fit: {reason}") from error
 
     def _torch_load(self, file: str) -> Any:
         try:
@@ -157,14 +199,21 @@ class TrainingCheckpoint(Checkpoint):
         Raises:
             RefnetError: it is another model's.
         """
+        own = {key for group in self.trainer.optimizer.param_groups for key in group}
         try:
             super()._load_optimizer(ckpt)
-        except ValueError:
-            theirs = ckpt.get("config", {}).get("model", "another model")
+            fits = all(own <= set(group) for group in self.trainer.optimizer.param_groups)
+        except DAMAGED:
+            fits = False
+        if not fits:
+            theirs = ckpt.get("config", {})
+            named = (theirs.get("model", "another model"), theirs.get("optimizer", {}).get("type"))
+            ours = (self.config.model, self.config.optimizer.type)
             raise RefnetError(
-                f"checkpoint: it is a training checkpoint of {theirs}, whose optimizer does not "
-                f"fit {self.config.model}: checkpoint.reset.all=True starts from its weights alone"
-            ) from None
+                f"checkpoint: the optimizer's state in it ({', '.join(map(str, named))}) does not "
+                f"fit this run's ({', '.join(ours)}, its weights and its decoders): "
+                "checkpoint.reset.all=True starts from its weights alone"
+            )
 
     def _load_pretrained(self, ckpt: Mapping[str, Any]) -> None:
         super()._load_pretrained(ckpt)

@@ -34,6 +34,8 @@ def check_yaml_files(file: Path, above: tuple[Path, ...] = ()) -> None:
         values = OmegaConf.load(file)
     except (OmegaConfBaseException, OSError, UnicodeDecodeError, YAMLError) as error:
         raise RefnetError(f"{file}: cannot be read: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise RefnetError(f"{file}: cannot be read: an anchor in it holds itself") from None
     if not isinstance(values, DictConfig) or not (values or above):
         found = "nothing" if not values else "a list"
         raise RefnetError(f"{file}: expected settings by their names, found {found}")
@@ -53,15 +55,22 @@ def check_yaml_files(file: Path, above: tuple[Path, ...] = ()) -> None:
 
 
 def _check_blocks(file: Path, values: DictConfig) -> None:
-    """Refuse a block with nothing in it, which would take the place of all its defaults."""
+    """Refuse a block that is none, or with nothing in it, which would replace all its defaults."""
     defaults = OmegaConf.load(get_default_config_path())
-    empty = [str(key) for key, value in values.items_ex(resolve=False) if value is None]
-    empty = [key for key in empty if key in SECTIONS or isinstance(defaults.get(key), DictConfig)]
+    blocks = {
+        str(key): value
+        for key, value in values.items_ex(resolve=False)
+        if key in SECTIONS or isinstance(defaults.get(key), DictConfig)
+    }
     for block in SECTIONS:
-        sections = values.get(block, None) or {}
-        empty += [f"{block}.{name}" for name, section in sections.items() if section is None]
-    if empty:
-        raise RefnetError(f"{file}: {empty[0]}: has nothing in it; fill it, or take it out")
+        sections = blocks.get(block)
+        if isinstance(sections, DictConfig):
+            blocks |= {f"{block}.{k}": value for k, value in sections.items_ex(resolve=False)}
+    for place, value in blocks.items():
+        if value is None:
+            raise RefnetError(f"{file}: {place}: has nothing in it; fill it, or take it out")
+        if not isinstance(value, DictConfig) and "${" not in str(value):
+            raise RefnetError(f"{file}: {place}: expected a block of settings, got {value!r}")
 
 
 def included_file(file: Path, name: str) -> Path:

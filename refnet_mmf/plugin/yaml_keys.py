@@ -125,7 +125,8 @@ def _check_key(file: Path, place: Place, known: Any, values: Any) -> None:
             names += [name for name in map(str, siblings or ()) if _is_readable((*block, name))]
         names = [name for name in dict.fromkeys(names) if name != key]
         if not get_close_matches(key, names, n=1, cutoff=0.85):
-            names += get_close_matches(key, _words() | _words_of_libraries(), n=1, cutoff=0.85)
+            words = (_words() | _words_of_libraries()) - {key}
+            names += get_close_matches(key, words, n=1, cutoff=0.85)
         where = ".".join(block) or "top level"
         raise RefnetError(f"{file}: {unknown(where, 'key', key, names)}")
 

@@ -76,6 +76,9 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0, or 1 when it stopped: the reason is on stderr, and nothing has changed.
     """
+    if args.markdown and not args.list:
+        print("refnet install-mmf: --markdown: is for --list", file=sys.stderr)
+        return 1
     if args.list:
         width = shutil.get_terminal_size((100, 24)).columns
         print(listing.as_markdown() if args.markdown else listing.as_text(width))

@@ -1,6 +1,7 @@
 """Files of embeddings, and the commands that read them."""
 
 import csv
+import dataclasses
 import json
 import re
 import zipfile
@@ -152,6 +153,57 @@ def test_rows_that_do_not_fit_and_values_that_are_not_finite(tmp_path):
     write_embeddings(tmp_path / "nan.npz", good, ABOUT)
     with pytest.raises(EmbeddingError, match="fused: holds values that are not finite"):
         read_embeddings(tmp_path / "nan.npz")
+
+
+@pytest.mark.parametrize(
+    "name, rows, says",
+    [
+        ("fused", np.float32(1), "fused: expected numbers with a point, [N, D], got float32"),
+        ("fused", np.array(["a"] * 60), "fused: expected numbers with a point, [N, D], got <U1"),
+        ("labels", np.array(["a"] * 60), "labels: expected numbers, [N] or [N, C], got <U1"),
+        ("labels", np.zeros((60, 2, 2)), "labels: expected numbers, [N] or [N, C], got float64"),
+        ("features.text", np.zeros(60), "features.text: expected numbers with a point, [N, D]"),
+        ("about", {"miniature": [1]}, "about: miniature: expected an object or null"),
+    ],
+)
+def test_arrays_of_another_kind_are_named(tmp_path, capsys, name, rows, says):
+    path = tmp_path / "a.npz"
+    write_embeddings(path, embeddings(), ABOUT)
+    with np.load(path) as file:
+        arrays = dict(file)
+    if name == "about":
+        rows = np.array(json.dumps(json.loads(str(arrays["about"])) | rows))
+    np.savez(path, **{**arrays, name: rows})
+    assert main(["retrieve", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"{path}: {says}" in said
+
+
+def test_probes_of_files_that_do_not_fit_one_another(tmp_path, capsys):
+    good = embeddings()
+    train, test = tmp_path / "train.npz", tmp_path / "test.npz"
+    write_embeddings(train, good, {**ABOUT, "split": "train"})
+    features = {"image": good.features["image"]}
+    for changed, says in [
+        ({"features": features}, "features.text: expected the width"),
+        ({"fused": good.fused[:, 1:]}, "fused: expected the width"),
+    ]:
+        spoilt = dataclasses.replace(good, **changed)
+        write_embeddings(test, spoilt, {**ABOUT, "split": "test"}, force=True)
+        assert main(["probe", str(train), str(test)]) == 1
+        assert f"refnet probe: {test}: {says}" in capsys.readouterr().err
+
+
+def test_a_table_is_not_written_over_a_file_that_is_there(write, tmp_path, capsys):
+    path = write()
+    (tmp_path / "mine.md").write_text("mine")
+    words = ["retrieve", str(path), "--out", str(tmp_path / "mine")]
+    assert main(words) == 1
+    assert "mine.md: is there already" in capsys.readouterr().err
+    assert (tmp_path / "mine.md").read_text() == "mine"
+    assert main([*words, "--force"]) == 0
+    assert main(["retrieve", str(path), "--out", ""]) == 1
+    assert "--out: expected a name" in capsys.readouterr().err
 
 
 def test_retrieve_prints_and_writes_a_table(write, tmp_path, capsys):

@@ -225,7 +225,7 @@ MASK = "mask: sample.input_mask"
         ("    taps:", "    tapss:", "unknown key 'tapss'; did you mean 'taps'"),
         (KEEP, "keep: {first: a, last: b}", "text.keep: expected one of first, after_first, last"),
         (KEEP, "keep: {after: [a]}", "text.keep: expected one of first, after_first"),
-        (KEEP, "keep: {skip_first: -1}", "text.keep.skip_first: expected greater than or equal"),
+        (KEEP, "keep: {skip_first: -1}", "text.keep.skip_first: expected whole number"),
         (MASK, "mask: input_mask", "text.mask: expected a tap or sample.<field>, got 'input_mask'"),
         (MASK, "mask: {module: nowhere}", "text.mask.module: no module 'nowhere'"),
         ("weights: {text: 0.2}", "weights: {txt: 1.0}", "unknown modality 'txt'; did you mean"),

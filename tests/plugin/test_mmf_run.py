@@ -161,7 +161,7 @@ def test_a_checkpoint_is_evaluated_and_predicts(mmf_run):
     ("option", "message"),
     [
         ("model_config.refnet_mmbt.refiner.loss=cosin", "did you mean 'cosine'"),
-        ("model_config.refnet_mmbt.refiner.weights.text=-1", "greater than or equal to 0, got -1"),
+        ("model_config.refnet_mmbt.refiner.weights.text=-1", "expected number from 0, got -1"),
     ],
 )
 def test_a_bad_setting_ends_the_stock_command_in_one_line(mmf_run, option, message):

@@ -323,7 +323,7 @@ def test_a_stock_checkpoint_is_complete_for_it_and_a_cut_one_is_not(build):
             "refiner.weights={'txt': 0.1}",
             "refiner.weights: unknown modality 'txt'; did you mean 'text'",
         ),
-        ("refiner.weights.text=-0.1", "refiner.weights.text: expected greater than or equal to 0"),
+        ("refiner.weights.text=-0.1", "refiner.weights.text: expected number from 0, got -0.1"),
         (
             "refiner.pooler=average_lst",
             "refiner.pooler: unknown pooler 'average_lst'; did you mean 'average_last'",
@@ -331,14 +331,14 @@ def test_a_stock_checkpoint_is_complete_for_it_and_a_cut_one_is_not(build):
         ("refiner.loss=cosin", "refiner.loss: unknown loss 'cosin'; did you mean 'cosine'"),
         (
             "refiner.stop_gradient=false",
-            "refiner.stop_gradient: expected a valid boolean, got 'false' .*write False",
+            "refiner.stop_gradient: expected true or false, got 'false' .*write False",
         ),
         ("metric_loss={'alfa': 2}", "metric_loss: unknown key 'alfa'; did you mean 'alpha'"),
         (
             "metric_loss={'type': 'multisimilarity'}",
             "unknown metric loss 'multisimilarity'; did you mean 'multi_similarity'",
         ),
-        ("metric_loss={'weight': -1}", "metric_loss.weight: expected greater than or equal to 0"),
+        ("metric_loss={'weight': -1}", "metric_loss.weight: expected number from 0, got -1"),
     ],
 )
 def test_a_bad_setting_ends_in_one_line_when_the_model_is_built(build, option, message):

@@ -373,8 +373,14 @@ class TestPrecisionAndAccumulation:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["refnet.labels.fraction=0"], "refnet.labels.fraction: .*greater than 0, got 0"),
-        (["refnet.labels.fraction=1.5"], "refnet.labels.fraction: .*less than or equal to 1"),
+        (
+            ["refnet.labels.fraction=0"],
+            "refnet.labels.fraction: expected number above 0 to 1, got 0",
+        ),
+        (
+            ["refnet.labels.fraction=1.5"],
+            "refnet.labels.fraction: expected number above 0 to 1, got 1.5",
+        ),
         (["refnet.labels.ids_file=none.txt"], "ids_file: no such file: none.txt"),
         (["refnet.stage=pretraining"], "unknown stage 'pretraining'; did you mean 'pretrain'"),
         (["refnet.pairing=shuffled"], "unknown pairing 'shuffled'; did you mean 'shuffled_"),

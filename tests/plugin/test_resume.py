@@ -301,6 +301,51 @@ def test_other_batches_make_a_new_epoch_and_say_so(memes, tmp_path, options):
     assert "it was among other samples, or with another batch size" in second.output
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (
+            ("optimizer.type=SGD", "optimizer.params={'lr':0.1}"),
+            r"checkpoint: the optimizer's state in it \(refnet_mmbt, adam_w\) does not fit this run's "
+            r"\(refnet_mmbt, SGD",
+        ),
+        (("model_config.refnet_mmbt.refiner=None",), "checkpoint: the optimizer's state in it"),
+        (("model_config.refnet_mmbt.refiner.hidden_dims=[17]",), "does not fit: size mismatch"),
+    ],
+    ids=["optimizer", "no decoders", "other decoders"],
+)
+def test_a_refused_resume_leaves_the_run_as_it_was(mmf_run, finished, tmp_path, options, says):
+    shutil.copytree(finished, tmp_path / "run")
+    before = (tmp_path / "run/config.yaml").read_bytes()
+    run = mmf_run("checkpoint.resume=True", "training.max_updates=99", *options)
+    assert run.code != 0
+    assert re.search(says, run.output.strip().splitlines()[-1]), run.output[-3000:]
+    assert (tmp_path / "run/config.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"random_states": [{}]},
+        {"random_states": 3},
+        {"position": {}},
+        {"position": 7},
+    ],
+    ids=str,
+)
+def test_a_checkpoint_with_foreign_parts_is_one_line(mmf_run, finished, tmp_path, spoil):
+    shutil.copytree(finished, tmp_path / "run")
+    file = tmp_path / "run/current.ckpt"
+    content = torch.load(file, weights_only=True)
+    content["refnet"] |= spoil
+    file.unlink()
+    torch.save(content, file)
+    run = mmf_run("checkpoint.resume=True", "training.max_updates=99")
+    last = run.output.strip().splitlines()[-1]
+    assert run.code != 0 and "Traceback" not in run.output, run.output[-3000:]
+    assert last.startswith("refnet: error: checkpoint: what it holds of the run is damaged"), last
+
+
 def test_a_checkpoint_with_other_classes_is_refused(mmf_run, finished):
     line = _refused(
         mmf_run(

@@ -121,6 +121,36 @@ def test_a_run_that_diverges_stops_and_keeps_its_earlier_checkpoints(mmf_run):
         assert all(torch.isfinite(w).all() for w in weights if w.is_floating_point()), path
 
 
+def test_weights_that_are_not_finite_are_never_written(mmf_run):
+    """The loss of the last batch is finite, its update is not: the next batch would tell."""
+    run = mmf_run(
+        "model_config.refnet_mmbt.refiner.weights={'text':3e38,'image':0}",
+        "training.checkpoint_interval=1",
+        "training.evaluation_interval=100",
+        "training.lr_scheduler=False",
+    )
+    assert run.code != 0, run.output[-3000:]
+    assert "are not finite any more" in run.output.strip().splitlines()[-1], run.output[-500:]
+    for path in run.folder.rglob("*.ckpt"):
+        weights = torch.load(path, weights_only=True)["model"].values()
+        assert all(torch.isfinite(w).all() for w in weights if w.is_floating_point()), path
+
+
+def test_values_that_are_no_numbers_are_words_in_what_a_run_leaves(mmf_run):
+    run = mmf_run(
+        "optimizer.params.lr=1.0e+30",
+        "training.lr_scheduler=False",
+        "training.exit_on_nan_losses=False",
+    )
+    assert run.code == 0, run.output[-3000:]
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    left = json.loads((run.folder / "evaluations.json").read_text(), parse_constant=refuse)
+    assert left["val"]["val/total_loss"] == "nan"
+
+
 def test_what_is_watched_is_in_the_log(mmf_run):
     run = mmf_run(recipe="refnetms_mini")
     for name in ("refiner_text_gradient_norm", "refiner_image_gradient_norm"):

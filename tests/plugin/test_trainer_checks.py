@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.trainer_checks import (
     check_batch_size,
+    check_numbers,
     check_optimizer,
     check_precision,
     refusal_of_data_parallel,
@@ -35,6 +36,38 @@ def test_a_precision_that_cannot_be_had_is_refused(training, message):
 def test_what_can_be_had_passes():
     check_precision(OmegaConf.create({"bf16": True, "update_frequency": 4}))
     check_batch_size(OmegaConf.create({"batch_size": 7}))
+
+
+GOOD = {
+    "batch_size": 8,
+    "max_updates": 10,
+    "max_epochs": None,
+    "checkpoint_interval": 1,
+    "evaluation_interval": 1,
+    "log_interval": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"max_updates": -5}, "training.max_updates: expected a whole number above 0, got -5"),
+        ({"max_updates": 2.5}, "training.max_updates: expected a whole number above 0, got 2.5"),
+        ({"max_updates": None}, "training.max_updates: is missing, and so is training.max_epochs"),
+        ({"max_epochs": 0}, "training.max_epochs: expected a number above 0, got 0"),
+        ({"max_grad_l2_norm": -1}, "training.max_grad_l2_norm: expected a number above 0, got -1"),
+        ({"max_grad_l2_norm": "big"}, "max_grad_l2_norm: expected a number above 0, got 'big'"),
+        ({"max_grad_l2_norm": float("nan")}, "max_grad_l2_norm: expected a number above 0"),
+        ({"max_grad_l2_norm": True}, "max_grad_l2_norm: expected a number above 0, got True"),
+        ({"clip_gradients": True}, "training.max_grad_l2_norm: is missing"),
+    ],
+    ids=str,
+)
+def test_numbers_that_would_stop_a_run_or_train_it_wrongly_are_refused(training, message):
+    check_numbers(OmegaConf.create({"training": GOOD}))
+    check_numbers(OmegaConf.create({"training": {**GOOD, "max_updates": None, "max_epochs": 0.5}}))
+    with pytest.raises(RefnetError, match=message):
+        check_numbers(OmegaConf.create({"training": {**GOOD, **training}}))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,9 @@ from refnet_mmf.experiments.grid.runner import visible_gpus
 from refnet_mmf.experiments.grid.submission import CLUSTERS, Cluster, Submission
 from refnet_mmf.experiments.miniature.command import make_data
 
+LARGEST_SEED = 2**32 - 1
+"""The largest that NumPy takes."""
+MOST_SEEDS = 10_000
 MINIATURE_NOTICE = (
     "MINIATURE data, drawn and written by a program, in the files of the real data set: "
     "no number here says anything about the real one."
@@ -147,6 +150,11 @@ def check_scale(args: argparse.Namespace) -> None:
         raise GridError(unknown("--scale", "scale", args.scale, ("mini", "paper")))
     if args.scale == "paper" and args.data_dir is None:
         raise GridError("--data-dir: is missing; --scale paper needs the folder of the real data")
+    if args.scale == "mini" and args.data_dir is not None:
+        raise GridError(
+            f"--data-dir: {args.data_dir}: --scale mini makes its data below --out; real data are "
+            "for --scale paper"
+        )
 
 
 def _read_submission(args: argparse.Namespace) -> Submission | None:
@@ -237,11 +245,15 @@ def _make_data(data_set: str, seed: int, folder: Path) -> None:
 def _numbers(place: str, text: str) -> tuple[int, ...]:
     """Read ``3`` as three numbers from 0, ``0,4`` as these two, and ``4,`` as this one."""
     parts = text.removesuffix(",").split(",")
-    if not all(part.strip().isdigit() for part in parts):
+    if not all(re.fullmatch(r"\s*[0-9]{1,10}\s*", part) for part in parts):
         raise GridError(f"{place}: expected a number, or several as in 0,1,5, got {text!r}")
     numbers = [int(part) for part in parts]
+    if max(numbers) > LARGEST_SEED:
+        raise GridError(f"{place}: expected numbers up to {LARGEST_SEED}, got {max(numbers)}")
     if len(numbers) == 1 and "," not in text:
         if numbers[0] < 1:
             raise GridError(f"{place}: expected at least one, got {text!r}")
+        if numbers[0] > MOST_SEEDS:
+            raise GridError(f"{place}: expected at most {MOST_SEEDS}, got {text!r}")
         return tuple(range(numbers[0]))
     return tuple(dict.fromkeys(numbers))

@@ -80,7 +80,7 @@ def finish(run: Run, seconds: float) -> Result:
         {**(read_json(run.folder / STARTED) or {}), "seconds": seconds, "values": values},
         run.folder / FINISHED,
     )
-    return Result(seconds, values)
+    return Result(seconds, _numbers(values))
 
 
 def result_of(run: Run) -> Result | None:
@@ -93,7 +93,15 @@ def result_of(run: Run) -> Result | None:
     if found is None:
         return None
     _claimed(run)
-    return Result(float(found["seconds"]), found["values"])
+    return Result(float(found["seconds"]), _numbers(found["values"]))
+
+
+def _numbers(values: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return values as numbers: what is none, JSON holds as a word."""
+    return {
+        split: {key: float(value) for key, value in measured.items()}
+        for split, measured in values.items()
+    }
 
 
 def _identity(run: Run) -> dict[str, Any]:

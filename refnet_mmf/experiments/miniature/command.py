@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
             raise CannotMake(unknown("NAME", "data set", args.name, DATA_SETS))
         if args.size not in SIZES:
             raise CannotMake(unknown("--size", "size", args.size, SIZES))
-        if args.seed < 0:
-            raise CannotMake(f"--seed: expected at least 0, got {args.seed}")
+        if not 0 <= args.seed < 2**32:
+            raise CannotMake(f"--seed: expected a number from 0 to {2**32 - 1}, got {args.seed}")
         made = make(args.name, args.size, folder, args.seed)
     except (CannotMake, OSError) as error:
         print(f"refnet data make: {error}", file=sys.stderr)

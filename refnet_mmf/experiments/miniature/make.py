@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import multiprocessing
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -217,7 +219,28 @@ def _processes() -> Iterator[ProcessPoolExecutor]:
     lock = context.RLock()
     with ProcessPoolExecutor(2, context, initializer=tqdm.set_lock, initargs=(lock,)) as pool:
         try:
+            with _deaf_to_ctrl_c():
+                for _ in range(2):
+                    pool.submit(int)
             yield pool
         except BaseException:
+            for process in multiprocessing.active_children():
+                process.kill()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Let processes that are started here leave Ctrl-C, which all of a terminal get, to this one.
+
+    A process keeps from its start which signals it ignores.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -13,7 +13,7 @@ from refnet_mmf.experiments.real_data.description import DataError, Row, list_fi
 from refnet_mmf.experiments.real_data.json_rows import read_object
 from refnet_mmf.experiments.real_data.mmimdb import GENRES
 from refnet_mmf.experiments.real_data.raw_folder import RawFolder, hidden, open_raw
-from refnet_mmf.plugin.annotation_fields import RARE_GENRES
+from refnet_mmf.plugin.annotation_fields import RARE_GENRES, check_characters
 
 SPLIT_FILE = "split.json"
 MOVIES = "dataset"
@@ -124,6 +124,8 @@ def convert_movie(movie: str, raw: Row) -> dict[str, Any] | None:
     plots = [plot for plot in list_field(raw, "plot") if plot.strip()]
     if not plots:
         raise ValueError(f"plot: expected a text, got {raw['plot']!r:.80}")
+    for plot in plots:
+        check_characters("plot", plot)
     genres = [genre.lower() for genre in list_field(raw, "genres")]
     for genre in genres:
         if genre not in GENRES and genre not in RARE_GENRES:

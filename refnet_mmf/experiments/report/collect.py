@@ -86,11 +86,18 @@ def measured_rounds(place: Place) -> tuple[list[Round], Times]:
 def figures_below(out: Path, scale: Scale) -> dict[Path, str]:
     """Return the titles of the drawn figures of a scale, and of those of none, by their files."""
     others = tuple(f"_{one}" for one in get_args(Scale) if one != scale)
-    drawn = sorted(out.rglob("figure_*.svg"))
+    drawn = sorted(path for path in out.rglob("figure_*.svg") if _is_below(path, out))
     return {path: _title(path) for path in drawn if not path.stem.endswith(others)}
+
+
+def _is_below(path: Path, out: Path) -> bool:
+    """Tell whether a path is a file of this folder, and no link out of it."""
+    return path.is_file() and path.resolve().is_relative_to(out.resolve())
 
 
 def _title(svg: Path) -> str:
     """Return the title in an SVG's metadata; its name, where there is none."""
-    found = re.search(r"<dc:title>(.*?)</dc:title>", svg.read_text(encoding="utf-8"), re.S)
+    found = re.search(
+        r"<dc:title>(.*?)</dc:title>", svg.read_text(encoding="utf-8", errors="replace"), re.S
+    )
     return found[1].strip() if found else svg.stem

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from refnet_mmf.experiments.grid.cell import Cell, Job
+from refnet_mmf.experiments.grid.command_checks import check_commands
 from refnet_mmf.experiments.grid.options import GridError, jobs_for, read_grid_options
 from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.grid.runner import finished, run_all
@@ -69,9 +70,10 @@ def run_cells(cells: Sequence[Cell], args: argparse.Namespace) -> FigureRuns | N
     overrides = read_overrides(args.overrides)
     jobs = jobs_for([with_options(cell, overrides) for cell in cells], options)
     if options.dry_run:
+        check_commands(jobs if overrides else [], with_data=False)
         print("\n".join(job.run.command for job in jobs))
         return None
-    _check(jobs)
+    check_commands(_to_do(jobs), with_data=True)
     outcome = run_all(jobs, options.workers, submission=options.submission)
     if not outcome.results:
         raise GridError(_why_none(list(outcome.failures.values())))
@@ -113,27 +115,10 @@ def command(name: str, args: argparse.Namespace) -> str:
     return shlex.join([*words, *args.overrides])
 
 
-def _check(jobs: Sequence[Job]) -> None:
-    """Check the command of each kind of run that is still to do, and its data.
-
-    Raises:
-        ValueError: one line for the first thing that is wrong.
-    """
+def _to_do(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs that are still to run."""
     outcome = finished(jobs)
-    kinds = {
-        (job.cell.name, job.data_seed): job
-        for job in reversed(jobs)
-        if job not in outcome.results and job not in outcome.failures
-    }
-    if not kinds:
-        return
-    from refnet_mmf import register
-
-    register()
-    from refnet_mmf.plugin.command_check import check_command
-
-    for job in kinds.values():
-        check_command(job.run.options)
+    return [job for job in jobs if job not in outcome.results and job not in outcome.failures]
 
 
 def _why_none(failures: Sequence[str]) -> str:

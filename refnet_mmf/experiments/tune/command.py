@@ -11,7 +11,9 @@ from optuna.exceptions import OptunaError
 
 from refnet_mmf.core.messages import first_line, unknown
 from refnet_mmf.experiments.grid.cell import Cell, Job, jobs_of
+from refnet_mmf.experiments.grid.command_checks import check_commands
 from refnet_mmf.experiments.grid.options import (
+    LARGEST_SEED,
     DataDirs,
     GridError,
     GridOptions,
@@ -143,6 +145,7 @@ def _tune(options: TuneOptions) -> int:
             "choose another --out for a new one"
         )
     data = data_dirs_for([options.data_set], grid)
+    check_commands(_baseline_jobs(options, data), with_data=True)
     failed = _search(search, options, data)
     unfinished = [trial.number for trial in search.trials if not trial.values]
     if unfinished and search.chosen is None and not options.skip_failed:
@@ -259,12 +262,18 @@ def _failures(failed: dict[Job, str]) -> list[str]:
 def _print_commands(search: Search, options: TuneOptions) -> None:
     """Print the commands of the first trials and of the baseline."""
     data = data_dirs_for([options.data_set], options.grid)
+    baseline = _baseline_jobs(options, data)
+    check_commands(baseline if options.overrides else [], with_data=False)
     for _ in range(min(options.parallel, options.trials)):
         for job in _jobs(search.begin(), options, data):
             print(job.run.command)
-    baseline = baseline_cell(options.data_set, options.model, options.overrides)
-    for job in _jobs_of([baseline], options, data):
+    for job in baseline:
         print(job.run.command)
+
+
+def _baseline_jobs(options: TuneOptions, data: DataDirs) -> list[Job]:
+    cell = baseline_cell(options.data_set, options.model, options.overrides)
+    return _jobs_of([cell], options, data)
 
 
 def _read_options(args: argparse.Namespace) -> TuneOptions:
@@ -285,8 +294,10 @@ def _read_options(args: argparse.Namespace) -> TuneOptions:
     for place, number in (("--trials", args.trials), ("--parallel", args.parallel)):
         if number < 1:
             raise GridError(f"{place}: expected a number above 0, got {number}")
-    if args.search_seed < 0:
-        raise GridError(f"--search-seed: expected a number from 0, got {args.search_seed}")
+    if not 0 <= args.search_seed <= LARGEST_SEED:
+        raise GridError(
+            f"--search-seed: expected a number from 0 to {LARGEST_SEED}, got {args.search_seed}"
+        )
     for word in args.overrides:
         key, equals, _ = word.partition("=")
         if not equals or not key:
