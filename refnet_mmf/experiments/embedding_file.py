@@ -114,7 +114,7 @@ def read_embeddings(path: Path) -> EmbeddingFile:
         about = {key: about[key] for key in KEYS}
         embeddings = EmbeddingSet(
             ids=arrays["ids"],
-            fused=np.atleast_1d(arrays["fused"]),
+            fused=arrays["fused"],
             features=_named(arrays, FEATURES),
             queries=_named(arrays, QUERIES),
             labels=arrays.get("labels"),
@@ -129,6 +129,7 @@ def read_embeddings(path: Path) -> EmbeddingFile:
         raise EmbeddingError(f"{path}: {ABOUT}: miniature: expected an object or null")
     for name, rows in arrays.items():
         _check_kind(path, name, rows)
+    for name, rows in arrays.items():
         if len(rows) != len(embeddings):
             raise EmbeddingError(
                 f"{path}: {name}: expected {len(embeddings)} rows, got {len(rows)}"

@@ -124,10 +124,9 @@ def test_a_run_that_diverges_stops_and_keeps_its_earlier_checkpoints(mmf_run):
 def test_weights_that_are_not_finite_are_never_written(mmf_run):
     """The loss of the last batch is finite, its update is not: the next batch would tell."""
     run = mmf_run(
-        "model_config.refnet_mmbt.refiner.weights={'text':3e38,'image':0}",
-        "training.checkpoint_interval=1",
-        "training.evaluation_interval=100",
-        "training.lr_scheduler=False",
+        "model_config.refnet_mmbt.refiner.weights={'text':1e30,'image':0}",
+        *("optimizer.type=SGD", "optimizer.params={'lr':1e30}", "training.lr_scheduler=False"),
+        *("training.checkpoint_interval=1", "training.evaluation_interval=100"),
     )
     assert run.code != 0, run.output[-3000:]
     assert "are not finite any more" in run.output.strip().splitlines()[-1], run.output[-500:]

@@ -227,6 +227,20 @@ def cut_arrays(place: Place) -> None:
     (place.folder / "cut.npz").write_bytes(content[: len(content) // 2])
 
 
+def scalar(place: Place) -> None:
+    """Write an npz whose embeddings are one number."""
+    np.savez(place.folder / "scalar.npz", fused=np.float32(1))
+
+
+def dangling_link(name: str) -> Callable[[Place], None]:
+    """Put a link to what is not there."""
+
+    def spoil(place: Place) -> None:
+        (place.folder / name).symlink_to(place.folder / "nowhere")
+
+    return spoil
+
+
 def objects_in_arrays(place: Place) -> None:
     """Write an npz that has to be unpickled."""
     np.savez(place.folder / "objects.npz", fused=np.array([{}], dtype=object))
@@ -334,6 +348,48 @@ COMMAND_LINES = {
     ),
     "run type misspelt": option("run_type=trian", "run_type", "trian", "train"),
     "unknown device": option("training.device=gpu", "training.device", "gpu"),
+    "trainer misspelt": option("training.trainer=refnt", "training.trainer", "'refnet'"),
+    "length of a gradient below 0": option(
+        "training.max_grad_l2_norm=-1", "training.max_grad_l2_norm", "-1"
+    ),
+    "updates below 0": option("training.max_updates=-5", "training.max_updates", "-5"),
+    "no end at all": option(
+        "training.max_updates=None", "training.max_updates", "training.max_epochs"
+    ),
+    "schedule of text": option(
+        "scheduler.params.num_warmup_steps=ten", "scheduler.params.num_warmup_steps", "'ten'"
+    ),
+    "fewer outputs than classes": option(
+        "model_config.mmbt.num_labels=1", "num_labels", "is 1", "2 classes"
+    ),
+    "regions below 0": option(
+        "dataset_config.hateful_memes.max_features=-1", "max_features", "from 1", "-1"
+    ),
+    "tokens for no text": option(
+        "dataset_config.hateful_memes.processors.text_processor.params.max_seq_length=1",
+        "max_seq_length",
+        "from 3",
+    ),
+    "labels by fraction and by file": Case(
+        f"refnet run {TRAIN} refnet.labels.fraction=0.5 refnet.labels.ids_file=ids.txt",
+        ("refnet.labels", "fraction 0.5", "ids_file 'ids.txt'"),
+        {"ids.txt": "00001\n"},
+    ),
+    "more without labels than there can be": option(
+        "refnet.labels.unlabeled_per_labeled=1000000000", "unlabeled_per_labeled", "to 1000"
+    ),
+    "pretraining without a refiner": option(
+        "refnet.stage=pretrain model_config.refnet_mmbt.refiner=None",
+        "refnet.stage",
+        "model_config.refnet_mmbt.refiner is null",
+    ),
+    "checkpoint that is a folder": option(
+        "checkpoint.resume_file={run}", "checkpoint.resume_file", "folder"
+    ),
+    "checkpoint of no name": option("checkpoint.resume_file=", "checkpoint.resume_file"),
+    "saving to a link to nowhere": Case(
+        f"refnet run {TRAIN}", ("env.save_dir", "save", "nowhere"), spoil=dangling_link("save")
+    ),
     "negative workers": option("training.num_workers=-1", "training.num_workers", "-1"),
 }
 
@@ -375,6 +431,28 @@ SETTINGS = {
         "model_config.refnet_mmbt.refiner",
         "hidden_dims[0]",
         "0",
+    ),
+    "hidden layer of a width below 0": under_mmf_run(
+        "model_config.refnet_mmbt.refiner.hidden_dims=[4,-3]", "refiner.hidden_dims[1]", "-3"
+    ),
+    "metric loss of the library with text for a number": under_mmf_run(
+        "model_config.refnet_mmbt.metric_loss={'type':'TripletMarginLoss','margin':'x'}",
+        "metric_loss",
+        "TripletMarginLoss",
+        "'margin': 'x'",
+    ),
+    "encoder misspelt": under_mmf_run(
+        "model_config.mmbt.text_encoder.type=transfomer", "model_config.refnet_mmbt", "transfomer"
+    ),
+    "modality that names no module": Case(
+        f"mmf_run config=own.yaml model=refnet dataset=hateful_memes env.data_dir={{memes}} "
+        f"env.save_dir=save {PLUGIN}",
+        ("model_config.refnet.taps.targets", "'te.xt'"),
+        {
+            "own.yaml": f"includes: [{VISUAL_BERT}]\n"
+            "model_config: {refnet: {taps: {fused: {module: model.bert.pooler}, targets: "
+            "{te.xt: {module: model.bert.encoder.layer.-1, path: 0, keep: {first: input_ids}}}}}}\n"
+        },
     ),
     "dropout above 1": under_mmf_run(
         "model_config.refnet_mmbt.refiner.dropout=1.5", "refiner.dropout", "1.5"
@@ -472,6 +550,29 @@ YAMLS = {
         ("training.nothing", "training.max_updates"),
         {"own.yaml": INCLUDE + "training: {max_updates: '${training.nothing}'}\n"},
     ),
+    "a number for a block of blocks": yaml("model_config: 3\n", "model_config", "block", "3"),
+    "a list for a section": yaml(
+        "model_config: {refnet_mmbt: [1]}\n", "model_config.refnet_mmbt", "block", "[1]"
+    ),
+    "an anchor that holds itself": yaml("training: &a {seed: 1, x: [*a]}\n"),
+    "a key that no word is like": yaml("zzqx: {seed: 1}\n", "'zzqx'"),
+    "one metric for a list": yaml(
+        "evaluation: {metrics: refnet_accuracy}\n", "evaluation.metrics", "list", "refnet_accuracy"
+    ),
+    "one loss for a list": yaml(
+        "model_config: {refnet_mmbt: {losses: cross_entropy}}\n", "losses", "list", "cross_entropy"
+    ),
+    "no losses for a list": yaml(
+        "model_config: {refnet_mmbt: {losses: null}}\n", "losses", "list", "None"
+    ),
+    "processor misspelt": yaml(
+        "dataset_config: {hateful_memes: {processors: {text_processor: {type: bert_tokeniser}}}}\n",
+        "processors.text_processor.type",
+        "'bert_tokenizer'",
+    ),
+    "no annotations": yaml(
+        "dataset_config: {hateful_memes: {annotations: {train: []}}}\n", "annotations.train", "list"
+    ),
     "a tag that runs code": yaml("training: !!python/object/apply:os.system [id]\n"),
 }
 
@@ -505,6 +606,15 @@ FILES = {
     ),
     "label that is a word": memes(
         edit(f"{MEMES_FILES}/annotations/train.jsonl", 2, label="hateful"), "train.jsonl, line 2"
+    ),
+    "id that is no number": memes(
+        edit(f"{MEMES_FILES}/annotations/train.jsonl", 2, id="a/b"), "line 2", "id", "'a/b'"
+    ),
+    "id that is too large": memes(
+        edit(f"{MEMES_FILES}/annotations/train.jsonl", 2, id=2**70), "line 2", "id"
+    ),
+    "half a character": memes(
+        edit(f"{MEMES_FILES}/annotations/train.jsonl", 2, text="a \ud800 b"), "line 2", "text"
     ),
     "validation without labels": memes(unlabelled_validation, "/dev", ".jsonl, line 1", "label"),
     "feature file missing": memes(remove(f"{MEMES_FILES}/features"), "features"),
@@ -551,6 +661,12 @@ FILES = {
     ),
     "a genre that is none": movies(
         edit(f"{MOVIES_FILES}/annotations/train.jsonl", 2, genres=["Comdy"]), "line 2", "'comdy'"
+    ),
+    "more outputs than classes": Case(
+        f"refnet run {MOVIES} model_config.gmu.num_labels=24",
+        ("num_labels", "is 24", "13 classes with <unk>"),
+        data="movies",
+        spoil=lambda place: None,
     ),
     "classes missing": movies(
         remove(f"{MOVIES_FILES}/extras/classes_mm_imdb.txt"), "classes_mm_imdb.txt"
@@ -708,6 +824,30 @@ OTHER_COMMANDS = {
     "retrieval from pickled objects": command(
         "refnet retrieve objects.npz", "objects.npz", spoil=objects_in_arrays
     ),
+    "retrieval from a number": command("refnet retrieve scalar.npz", "scalar.npz", spoil=scalar),
+    "table over a file": command(
+        "refnet retrieve nowhere.npz --out mine", "mine.md", "--force", files={"mine.md": "mine"}
+    ),
+    "seeds in other digits": command("refnet table 2 --seeds \u00b2 --dry-run", "--seeds"),
+    "seeds beyond all numbers": command(f"refnet table 2 --seeds {10**40}", "--seeds"),
+    "search's seed beyond all numbers": command(
+        f"refnet tune mmimdb --model gmu --search-seed {10**14} --dry-run", "--search-seed"
+    ),
+    "data of a seed beyond all numbers": command(
+        f"refnet data make hateful_memes --seed {10**26} --out memes", "--seed"
+    ),
+    "real data at the miniature scale": command(
+        "refnet table 2 --scale mini --data-dir . --dry-run", "--data-dir", "--scale"
+    ),
+    "figure with an unknown key": command(
+        "refnet figure 4 training.max_update=3 --dry-run", "'max_update'", "'max_updates'"
+    ),
+    "search with an unknown key": command(
+        "refnet tune mmimdb --model gmu --set training.max_update=3 --dry-run",
+        "'max_update'",
+        "'max_updates'",
+    ),
+    "rules in Markdown without a list": command("refnet install-mmf --markdown", "--list"),
     "probes of no file": command("refnet probe nowhere.npz nowhere.npz", "nowhere.npz"),
     "MMF from a folder that has none": command("refnet install-mmf --from . --target t", "mmf"),
     "doctor on a wrong command": command(
