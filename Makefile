@@ -76,7 +76,8 @@ $(VENV)/.docs-installed: $(MMF_STAMP)
 	touch $@
 
 docs: $(VENV)/.docs-installed ## build the documentation into build/site, its links checked
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "open build/site/index.html"
 
 notebook: $(VENV)/.docs-installed ## run the tutorial in plain PyTorch as a notebook
 	PYTHONWARNINGS=ignore $(BIN)/jupytext --to ipynb --set-kernel python3 --execute docs/tutorials/plain-pytorch.md

@@ -36,6 +36,7 @@ def draw_lines(
     y_label: str = "",
     columns: int | None = None,
     share_y: bool = False,
+    floor: float | None = None,
 ) -> Figure:
     """Draw panels with a line for each entry.
 
@@ -46,6 +47,7 @@ def draw_lines(
         y_label: what is on the vertical axis.
         columns: how many panels stand side by side; None: all.
         share_y: whether all panels have the same vertical axis.
+        floor: what lies below it is not shown.
     """
     columns = columns or len(panels)
     rows = -(-len(panels) // columns)
@@ -61,6 +63,8 @@ def draw_lines(
             for half in spread:
                 low, high = np.subtract(y, half), np.add(y, half)
                 axis.fill_between(x, low, high, color=style["color"], alpha=0.2, linewidth=0)
+        if floor is not None and axis.get_ylim()[0] < floor:
+            axis.set_ylim(bottom=floor)
         axis.set_title(title, fontsize=11)
         axis.set_xlabel(x_label)
         axis.grid(alpha=0.25)
@@ -72,7 +76,11 @@ def draw_lines(
 
 
 def line_figure(
-    panels: Mapping[str, Mapping[str, Line]], x_label: str, names: Sequence[str]
+    panels: Mapping[str, Mapping[str, Line]],
+    x_label: str,
+    names: Sequence[str],
+    *,
+    floor: float | None = None,
 ) -> bytes:
     """Draw as `draw_lines` does; return an SVG, the same bytes for the same numbers."""
-    return svg_bytes(draw_lines(panels, x_label, names))
+    return svg_bytes(draw_lines(panels, x_label, names, floor=floor))

@@ -43,7 +43,7 @@ def _run(command: list[str], folder: Path, **options) -> None:
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=_name)
 def test_the_python_of_a_page_runs(page, tmp_path):
     pytest.importorskip("pytorch_lightning")
-    write_embeddings(tmp_path / "test.npz", embeddings(), ABOUT)  # what a page reads
+    write_embeddings(tmp_path / "refnet.npz", embeddings(), ABOUT)  # what a page reads
     file = tmp_path / "page.py"
     file.write_text("\n\n".join(snippet.code for snippet in snippets(page, "python")))
     _run([sys.executable, str(file)], tmp_path)
@@ -60,7 +60,9 @@ def test_a_tutorial_runs_as_it_stands(page, tmp_path):
             script.append(f"if (\n{snippet.code}\n); then echo 'no error'; exit 1; fi")
         else:
             script.append(snippet.code)
-    _run(["bash", "-c", "\n".join(script)], tmp_path, timeout=850)
+    file = tmp_path / "page.sh"
+    file.write_text("\n".join(script))
+    _run(["bash", str(file)], tmp_path, timeout=850)
 
 
 def test_the_notebook_is_the_tutorial_and_has_been_run():

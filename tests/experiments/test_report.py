@@ -65,7 +65,7 @@ def test_the_claims_name_rows_and_columns_that_there_are():
         ([(1, -1, 0.1)], "not seen here"),
         ([(1, 1.1, 1.2), (-1, -1.1, -1.2)], "not seen here"),
         ([(-1, -1.1, -1.2)], "the opposite seen here"),
-        ([(1,)], "not run"),
+        ([(1,)], "too few pairs"),
         ([], "not run"),
         ([(1, 1.1, 1.2), ()], "in part run"),
     ],

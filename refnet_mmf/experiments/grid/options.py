@@ -6,6 +6,7 @@ import argparse
 import math
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ def read_grid_options(args: argparse.Namespace) -> GridOptions:
         GridError: one line for the first thing that is wrong.
     """
     check_scale(args)
-    if args.data_dir is not None and not args.data_dir.is_dir():
+    if args.data_dir is not None and not args.data_dir.is_dir() and not args.dry_run:
         raise GridError(f"--data-dir: no such folder: {args.data_dir}")
     if args.workers < 0:
         raise GridError(f"--workers: expected a number above 0, got {args.workers}")
@@ -230,6 +231,20 @@ def data_dirs_for(data_sets: Iterable[str], options: GridOptions) -> DataDirs:
                 _make_data(data_set, seed, folder)
             data_dirs[data_set, seed] = folder
     return data_dirs
+
+
+def print_commands(jobs: Sequence[Job], options: GridOptions) -> None:
+    """Print what makes the miniature data that the jobs lack, and then their commands."""
+    lacking = {
+        (job.cell.data_set, job.data_seed): None
+        for job in jobs
+        if options.data_dir is None
+        and not data_folder(options.out, job.cell.data_set, job.data_seed).exists()
+    }
+    for name, seed in lacking:
+        folder = shlex.quote(str(data_folder(options.out, name, seed)))
+        print(f"refnet data make {name} --size mini --seed {seed} --out {folder}")
+    print("\n".join(job.run.command for job in jobs))
 
 
 def data_folder(out: Path, data_set: str, seed: int) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,13 +117,31 @@ def _claimed(run: Run) -> dict[str, Any] | None:
         RunFolderError: the folder holds another run, or one of other versions.
     """
     known = read_json(run.folder / STARTED)
-    for key, value in _identity(run).items():
-        if known is not None and known.get(key) != value:
+    if known is None:
+        return None
+    before, now = _words(known), _words(_identity(run))
+    for key in now:
+        if before[key] != now[key]:
+            old, new = (
+                " ".join(word for word in one if word not in other) or "nothing"
+                for one, other in ((before[key], now[key]), (now[key], before[key]))
+            )
             raise RunFolderError(
-                f"{run.folder}: holds a run with another {key.removesuffix('s')} "
-                f"({known.get(key)}, now {value}); remove it, or choose another --out"
+                f"{run.folder}: holds a run with another {key.removesuffix('s')} ({old}; now "
+                f"{new}); remove it, or choose another --out"
             )
     return known
+
+
+def _words(identity: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the words of a run's command and its versions, to be compared.
+
+    A YAML of ours is the same wherever the package lies.
+    """
+    command = re.sub(r"\bconfig=\S*/(projects/\S+)", r"config=\1", str(identity.get("command")))
+    given = identity.get("versions")
+    found = given.items() if isinstance(given, Mapping) else [("versions", given)]
+    return {"command": shlex.split(command), "versions": [f"{k} {v}" for k, v in found]}
 
 
 def write_json(content: Any, path: Path) -> None:

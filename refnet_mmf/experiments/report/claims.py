@@ -204,8 +204,10 @@ def comparisons_of(
 def verdict(compared: Sequence[Comparison]) -> str:
     """Judge a claim by its comparisons: by which side of 0 their 95 % intervals lie on."""
     known = [c for c in compared if not math.isnan(c.low)]
-    if len(known) < len(compared) or not known:
-        return "not run" if not known else "in part run"
+    if not known:
+        return "too few pairs" if any(c.count for c in compared) else "not run"
+    if len(known) < len(compared):
+        return "in part run"
     gains, losses = sum(c.low > 0 for c in known), sum(c.high < 0 for c in known)
     if gains == len(known):
         return "seen here"
@@ -218,7 +220,8 @@ def evidence(compared: Sequence[Comparison]) -> str:
     """Word how many intervals lie above 0 and below, and the range of the differences."""
     known = [c for c in compared if not math.isnan(c.low)]
     if not known:
-        return "-"
+        most = max((c.count for c in compared), default=0)
+        return f"{most} pair of runs; an interval needs two or more" if most else "-"
     gains, losses = sum(c.low > 0 for c in known), sum(c.high < 0 for c in known)
     differences = [c.difference for c in known]
     return (

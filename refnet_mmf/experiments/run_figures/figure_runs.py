@@ -10,7 +10,12 @@ from pathlib import Path
 
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.command_checks import check_commands
-from refnet_mmf.experiments.grid.options import GridError, jobs_for, read_grid_options
+from refnet_mmf.experiments.grid.options import (
+    GridError,
+    jobs_for,
+    print_commands,
+    read_grid_options,
+)
 from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.grid.runner import finished, run_all
 from refnet_mmf.experiments.run_figures.choices import Defaults, read_overrides
@@ -71,7 +76,7 @@ def run_cells(cells: Sequence[Cell], args: argparse.Namespace) -> FigureRuns | N
     jobs = jobs_for([with_options(cell, overrides) for cell in cells], options)
     if options.dry_run:
         check_commands(jobs if overrides else [], with_data=False)
-        print("\n".join(job.run.command for job in jobs))
+        print_commands(jobs, options)
         return None
     check_commands(_to_do(jobs), with_data=True)
     outcome = run_all(jobs, options.workers, submission=options.submission)

@@ -13,6 +13,7 @@ from refnet_mmf.experiments.grid.options import (
     GridOptions,
     add_grid_arguments,
     jobs_for,
+    print_commands,
     read_grid_options,
 )
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         parts = parts_of(name, args.match or "exact")
         jobs = jobs_for(list(dict.fromkeys(c for part in parts for c in part.cells)), options)
         if options.dry_run:
-            print("\n".join(job.run.command for job in jobs))
+            print_commands(jobs, options)
             return 0
         outcome = run_all(jobs, options.workers, submission=options.submission)
         if name in MEASURES:
@@ -100,7 +101,7 @@ def _make_times(options: GridOptions) -> int:
     jobs = jobs_for(training_time.timed_cells(), options)
     rounds = training_time.rounds_of(jobs)
     if options.dry_run:
-        print("\n".join(job.run.command for job in jobs))
+        print_commands(jobs, options)
         return 0
     times = training_time.measure(rounds)
     notes = [
@@ -124,6 +125,11 @@ def _write(
     tables = [
         rows(part, outcome.results) for part in parts for rows in (score_rows, comparison_rows)
     ]
+    if not outcome.results:
+        for job, reason in outcome.failures.items():
+            print(f"Failed: {job.run.name}: {reason}", file=sys.stderr)
+        print("refnet table: no run is finished: no table is written", file=sys.stderr)
+        return 1
     notes = [
         options.notice,
         *dict.fromkeys(note for part in parts for note in part.notes),

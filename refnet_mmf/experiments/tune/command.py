@@ -19,6 +19,7 @@ from refnet_mmf.experiments.grid.options import (
     GridOptions,
     add_grid_arguments,
     data_dirs_for,
+    print_commands,
     read_grid_options,
 )
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
@@ -264,11 +265,12 @@ def _print_commands(search: Search, options: TuneOptions) -> None:
     data = data_dirs_for([options.data_set], options.grid)
     baseline = _baseline_jobs(options, data)
     check_commands(baseline if options.overrides else [], with_data=False)
-    for _ in range(min(options.parallel, options.trials)):
-        for job in _jobs(search.begin(), options, data):
-            print(job.run.command)
-    for job in baseline:
-        print(job.run.command)
+    jobs = [
+        job
+        for _ in range(min(options.parallel, options.trials))
+        for job in _jobs(search.begin(), options, data)
+    ]
+    print_commands([*jobs, *baseline], options.grid)
 
 
 def _baseline_jobs(options: TuneOptions, data: DataDirs) -> list[Job]:
