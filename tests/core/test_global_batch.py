@@ -42,13 +42,13 @@ class Batch:
 
 
 class Network(nn.Module):
-    """An encoder and a refiner, whose loss is one of CASES."""
+    """An encoder and a refiner, whose loss is one of CASES: of all ranks, or of this process."""
 
-    def __init__(self, case: str, dtype: torch.dtype) -> None:
+    def __init__(self, case: str, dtype: torch.dtype, *, gather: bool) -> None:
         super().__init__()
         torch.manual_seed(3)
         self.encoder = nn.Linear(4, WIDTH, dtype=dtype)
-        self.loss = CASES[case](self)
+        self.loss = CASES[case](self, gather)
         self.to(dtype)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -59,20 +59,29 @@ class Network(nn.Module):
 Loss = Callable[[Tensor, Batch], Tensor]
 
 
-def _metric(labels: str, **settings: object) -> Callable[[Network], Loss]:
-    loss = MultiSimilarityLoss(gather_distributed=True, **settings)  # type: ignore[arg-type]
-    return lambda network: lambda fused, batch: loss(fused, getattr(batch, labels))
+Case = Callable[[Network, bool], Loss]
 
 
-def _contrastive(form: str) -> Callable[[Network], Loss]:
-    loss = RefinerContrastiveLoss(form=form, gather_distributed=True)
-    return lambda network: lambda fused, batch: loss(fused, batch.targets)
+def _metric(labels: str, **settings: object) -> Case:
+    def build(network: Network, gather: bool) -> Loss:
+        loss = MultiSimilarityLoss(gather_distributed=gather, **settings)  # type: ignore[arg-type]
+        return lambda fused, batch: loss(fused, getattr(batch, labels))
+
+    return build
 
 
-def _refiner(loss: str, masked: bool) -> Callable[[Network], Loss]:
-    def build(network: Network) -> Loss:
+def _contrastive(form: str) -> Case:
+    def build(network: Network, gather: bool) -> Loss:
+        loss = RefinerContrastiveLoss(form=form, gather_distributed=gather)
+        return lambda fused, batch: loss(fused, batch.targets)
+
+    return build
+
+
+def _refiner(loss: str, masked: bool) -> Case:
+    def build(network: Network, gather: bool) -> Loss:
         network.refiner = Refiner(
-            WIDTH, {"text": WIDTH}, loss=loss, weights={"text": 0.7}, gather_distributed=True
+            WIDTH, {"text": WIDTH}, loss=loss, weights={"text": 0.7}, gather_distributed=gather
         )
 
         def of(fused: Tensor, batch: Batch) -> Tensor:
@@ -84,7 +93,7 @@ def _refiner(loss: str, masked: bool) -> Callable[[Network], Loss]:
     return build
 
 
-CASES: dict[str, Callable[[Network], Loss]] = {
+CASES: dict[str, Case] = {
     "multi-similarity, classes": _metric("classes"),
     "multi-similarity, no mining": _metric("classes", epsilon=None),
     "multi-similarity, label sets": _metric("label_sets"),
@@ -159,7 +168,7 @@ def on_ranks(ranks: int, work: Work, folder: Path) -> None:
 def _run_rank(rank: int, ranks: int, folder: str) -> None:
     results = {}
     for case, dtype, split in itertools.product(CASES, DTYPES, SPLITS[ranks]):
-        network = DistributedDataParallel(Network(case, dtype))
+        network = DistributedDataParallel(Network(case, dtype, gather=True))
         batch = Batch(_rows(split, rank), dtype)
         results[case, dtype, split] = _value_and_gradients(network, batch)
     torch.save(results, f"{folder}/{rank}.pt")
@@ -180,7 +189,8 @@ def test_ranks_compute_the_loss_and_the_gradients_of_one_process(
 ) -> None:
     for split in SPLITS[len(results)]:
         whole = Batch(slice(0, sum(split)), dtype)
-        value, gradients = _value_and_gradients(Network(case, dtype), whole)
+        alone = Network(case, dtype, gather=False)
+        value, gradients = _value_and_gradients(alone, whole)
         tolerance = {"rtol": 0, "atol": DTYPES[dtype]}
         for rank_results in results:
             rank_value, rank_gradients = rank_results[case, dtype, split]
@@ -191,14 +201,16 @@ def test_ranks_compute_the_loss_and_the_gradients_of_one_process(
 
 def test_the_cases_have_something_to_do() -> None:
     for case, dtype in itertools.product(CASES, DTYPES):
-        value, gradients = _value_and_gradients(Network(case, dtype), Batch(slice(12), dtype))
+        alone = Network(case, dtype, gather=False)
+        value, gradients = _value_and_gradients(alone, Batch(slice(12), dtype))
         assert value > 0.01
         assert max(gradient.abs().max() for gradient in gradients) > 0.01
 
 
 def test_without_a_process_group_nothing_changes() -> None:
     rows, labels = torch.randn(4, 3), torch.arange(4)
-    assert world_size() == 1
+    assert (world_size(), this_rank()) == (1, 0)
+    assert gather_objects({"a": 1}) == [{"a": 1}]
     gathered = gather_rows(rows, labels)
     assert gathered[0] is rows
     assert gathered[1] is labels
@@ -206,6 +218,15 @@ def test_without_a_process_group_nothing_changes() -> None:
     mask = torch.tensor([True, False, True, False])
     torch.testing.assert_close(global_mean(rows[:, 0], mask), rows[::2, 0].mean())
     assert global_mean(rows[:, 0], mask & False) == 0
+    one = torch.tensor([False, True, False, False])
+    assert global_mean(rows[:, 0], one) == rows[1, 0]
+
+
+def test_the_gradient_of_a_mean_in_one_process_is_that_of_the_mean() -> None:
+    values = torch.randn(5, dtype=torch.float64, requires_grad=True)
+    mask = torch.tensor([True, False, True, True, False])
+    global_mean(values, mask).backward()
+    torch.testing.assert_close(values.grad, mask.double() / 3)
 
 
 def _rows_of(rank: int, kind: str) -> tuple[Tensor, Tensor]:
