@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from refnet_mmf.experiments.run_figures.choices import DATA_SETS
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns
 from refnet_mmf.experiments.run_figures.measures import METRICS, columns_of
 from refnet_mmf.experiments.tables.paper_tables import NAMES, TABLES, label_cell
+from refnet_mmf.paths import MANIFEST
 
 mmf = pytest.mark.mmf
 TINY = (
@@ -474,6 +476,7 @@ def test_data_that_is_missing_and_options_that_are_none_are_told_before_any_run(
     words, said, memes, tmp_path, capsys
 ):
     (tmp_path / "empty").mkdir()
+    shutil.copy(memes / MANIFEST, tmp_path / "empty")
     data = memes if words else tmp_path / "empty"
     out = tmp_path / "out"
     assert figure("4", "--out", out, "--data-dir", data, *CHOICE, *words) == 1
@@ -498,6 +501,9 @@ def test_a_dry_run_prints_the_commands_and_makes_nothing(
     monkeypatch.chdir(tmp_path)
     assert figure(*words, "--dry-run") == 0
     lines = capsys.readouterr().out.splitlines()
+    data = [line for line in lines if line.startswith("refnet data make ")]
+    assert data == lines[: len(data)] and data
+    lines = lines[len(data) :]
     assert len(lines) == len(set(lines)) == runs
     assert all(line.startswith("mmf_run env.user_dir=refnet_mmf config=") for line in lines)
     assert not list(tmp_path.iterdir())

@@ -171,7 +171,9 @@ def test_what_is_wrong_ends_in_one_line(words, message, capsys, tmp_path, monkey
 def test_a_dry_run_prints_the_commands_and_makes_nothing(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["table", "2", "--dry-run", "--seeds", "0,4", "--only", "gmu-refnet"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    data, *lines = capsys.readouterr().out.splitlines()
+    made = tmp_path / "results/data/mmimdb-0"
+    assert data == f"refnet data make mmimdb --size mini --seed 0 --out {made}"
     assert len(lines) == 2
     assert all(line.startswith("mmf_run env.user_dir=refnet_mmf config=") for line in lines)
     assert [line.split("training.seed=")[1].split()[0] for line in lines] == ["0", "4"]

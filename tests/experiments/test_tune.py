@@ -310,7 +310,8 @@ def test_a_dry_run_prints_commands_and_makes_nothing(capsys, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     words = ["tune", "hateful_memes", "--model", "mmbt", "--seeds", "1", "--dry-run"]
     assert main([*words, "--parallel", "3"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    data, *lines = capsys.readouterr().out.splitlines()
+    assert data.startswith("refnet data make hateful_memes --size mini --seed 0 --out ")
     assert [line.split("run_type=")[1].split()[0] for line in lines] == [
         *3 * ["train_val"],
         "train_val_test",

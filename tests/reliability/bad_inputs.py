@@ -82,6 +82,11 @@ def yaml(text: str, *says: str) -> Case:
     return Case(f"refnet run {OWN}", ("own.yaml", *says), {"own.yaml": INCLUDE + text})
 
 
+def value_in_yaml(text: str, *says: str) -> Case:
+    """A value of a good key in a YAML of the user's, which is named by the key."""
+    return Case(f"refnet run {OWN}", says, {"own.yaml": INCLUDE + text})
+
+
 def raw_yaml(text: str, *says: str) -> Case:
     """A file that is no good YAML."""
     return Case(f"refnet run {OWN}", ("own.yaml", *says), {"own.yaml": text})
@@ -556,21 +561,21 @@ YAMLS = {
     ),
     "an anchor that holds itself": yaml("training: &a {seed: 1, x: [*a]}\n"),
     "a key that no word is like": yaml("zzqx: {seed: 1}\n", "'zzqx'"),
-    "one metric for a list": yaml(
+    "one metric for a list": value_in_yaml(
         "evaluation: {metrics: refnet_accuracy}\n", "evaluation.metrics", "list", "refnet_accuracy"
     ),
-    "one loss for a list": yaml(
+    "one loss for a list": value_in_yaml(
         "model_config: {refnet_mmbt: {losses: cross_entropy}}\n", "losses", "list", "cross_entropy"
     ),
-    "no losses for a list": yaml(
+    "no losses for a list": value_in_yaml(
         "model_config: {refnet_mmbt: {losses: null}}\n", "losses", "list", "None"
     ),
-    "processor misspelt": yaml(
+    "processor misspelt": value_in_yaml(
         "dataset_config: {hateful_memes: {processors: {text_processor: {type: bert_tokeniser}}}}\n",
         "processors.text_processor.type",
         "'bert_tokenizer'",
     ),
-    "no annotations": yaml(
+    "no annotations": value_in_yaml(
         "dataset_config: {hateful_memes: {annotations: {train: []}}}\n", "annotations.train", "list"
     ),
     "a tag that runs code": yaml("training: !!python/object/apply:os.system [id]\n"),

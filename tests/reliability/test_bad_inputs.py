@@ -32,10 +32,12 @@ def whole_data(request):
 
 
 def _contents(folder: Path) -> dict[Path, bytes]:
-    """All files, but the log and the configuration of a run, which it writes first."""
+    """All files, but the log and the lock of a run, which it writes first."""
     files = [f for f in sorted(folder.rglob("*")) if f.is_file()]
     return {
-        f: f.read_bytes() for f in files if not {"logs", "train.log", "config.yaml"} & set(f.parts)
+        f: f.read_bytes()
+        for f in files
+        if not {"logs", "train.log", ".training.lock"} & set(f.parts)
     }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from refnet_mmf.experiments.grid.cell import Job
+from refnet_mmf.experiments.grid.runner import finished
 
 
-def check_commands(jobs: Iterable[Job], *, with_data: bool) -> None:
-    """Check the command of each kind of run, and its data.
+def check_commands(jobs: Sequence[Job], *, with_data: bool) -> None:
+    """Check the command of each kind of run that is still to do, and its data.
 
     Args:
         jobs: of whatever seeds; of each cell and data set the first is looked at.
@@ -19,9 +20,11 @@ def check_commands(jobs: Iterable[Job], *, with_data: bool) -> None:
     Raises:
         ValueError: one line for the first thing that is wrong.
     """
+    outcome = finished(jobs)
     kinds: dict[tuple[str, int], Job] = {}
     for job in jobs:
-        kinds.setdefault((job.cell.name, job.data_seed), job)
+        if job not in outcome.results and job not in outcome.failures:
+            kinds.setdefault((job.cell.name, job.data_seed), job)
     if not kinds or not (with_data or importlib.util.find_spec("mmf")):
         return
     from refnet_mmf import register

@@ -18,6 +18,7 @@ from refnet_mmf.experiments.grid.cell import Cell, Job, Scale, jobs_of
 from refnet_mmf.experiments.grid.runner import visible_gpus
 from refnet_mmf.experiments.grid.submission import CLUSTERS, Cluster, Submission
 from refnet_mmf.experiments.miniature.command import make_data
+from refnet_mmf.paths import MANIFEST
 
 LARGEST_SEED = 2**32 - 1
 """The largest that NumPy takes."""
@@ -125,6 +126,12 @@ def read_grid_options(args: argparse.Namespace) -> GridOptions:
     check_scale(args)
     if args.data_dir is not None and not args.data_dir.is_dir() and not args.dry_run:
         raise GridError(f"--data-dir: no such folder: {args.data_dir}")
+    miniature = args.data_dir is None or (args.data_dir / MANIFEST).is_file()
+    if args.scale == "mini" and not miniature:
+        raise GridError(
+            f"--data-dir: {args.data_dir}: holds no {MANIFEST}, and --scale mini is for miniature "
+            "data (made below --out without this option); real data: --scale paper"
+        )
     if args.workers < 0:
         raise GridError(f"--workers: expected a number above 0, got {args.workers}")
     data_seeds = (0,) if args.scale == "paper" else _numbers("--data-seeds", args.data_seeds)
@@ -151,11 +158,6 @@ def check_scale(args: argparse.Namespace) -> None:
         raise GridError(unknown("--scale", "scale", args.scale, ("mini", "paper")))
     if args.scale == "paper" and args.data_dir is None:
         raise GridError("--data-dir: is missing; --scale paper needs the folder of the real data")
-    if args.scale == "mini" and args.data_dir is not None:
-        raise GridError(
-            f"--data-dir: {args.data_dir}: --scale mini makes its data below --out; real data are "
-            "for --scale paper"
-        )
 
 
 def _read_submission(args: argparse.Namespace) -> Submission | None:

@@ -17,7 +17,7 @@ from refnet_mmf.experiments.grid.options import (
     read_grid_options,
 )
 from refnet_mmf.experiments.grid.run_folder import Result
-from refnet_mmf.experiments.grid.runner import finished, run_all
+from refnet_mmf.experiments.grid.runner import run_all
 from refnet_mmf.experiments.run_figures.choices import Defaults, read_overrides
 from refnet_mmf.experiments.tables.score_table import Column, Scores, scores
 
@@ -78,7 +78,7 @@ def run_cells(cells: Sequence[Cell], args: argparse.Namespace) -> FigureRuns | N
         check_commands(jobs if overrides else [], with_data=False)
         print_commands(jobs, options)
         return None
-    check_commands(_to_do(jobs), with_data=True)
+    check_commands(jobs, with_data=True)
     outcome = run_all(jobs, options.workers, submission=options.submission)
     if not outcome.results:
         raise GridError(_why_none(list(outcome.failures.values())))
@@ -118,12 +118,6 @@ def command(name: str, args: argparse.Namespace) -> str:
         for one in value if isinstance(value, list) else [value]:
             words += [f"--{key.replace('_', '-')}", str(one)]
     return shlex.join([*words, *args.overrides])
-
-
-def _to_do(jobs: Sequence[Job]) -> list[Job]:
-    """Return the jobs that are still to run."""
-    outcome = finished(jobs)
-    return [job for job in jobs if job not in outcome.results and job not in outcome.failures]
 
 
 def _why_none(failures: Sequence[str]) -> str:

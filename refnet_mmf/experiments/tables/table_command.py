@@ -128,8 +128,8 @@ def _write(
     if not outcome.results:
         for job, reason in outcome.failures.items():
             print(f"Failed: {job.run.name}: {reason}", file=sys.stderr)
-        print("refnet table: no run is finished: no table is written", file=sys.stderr)
-        return 1
+        print("No run is finished: no table is written.", file=sys.stderr)
+        return _exit_code(outcome.failures.values(), len(jobs), "runs")
     notes = [
         options.notice,
         *dict.fromkeys(note for part in parts for note in part.notes),

@@ -146,7 +146,7 @@ def _tune(options: TuneOptions) -> int:
             "choose another --out for a new one"
         )
     data = data_dirs_for([options.data_set], grid)
-    check_commands(_baseline_jobs(options, data), with_data=True)
+    check_commands(_baseline_jobs(options, data), with_data=False)
     failed = _search(search, options, data)
     unfinished = [trial.number for trial in search.trials if not trial.values]
     if unfinished and search.chosen is None and not options.skip_failed:
