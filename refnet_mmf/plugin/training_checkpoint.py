@@ -210,8 +210,8 @@ class TrainingCheckpoint(Checkpoint):
             named = (theirs.get("model", "another model"), theirs.get("optimizer", {}).get("type"))
             ours = (self.config.model, self.config.optimizer.type)
             raise RefnetError(
-                f"checkpoint: the optimizer's state in it ({', '.join(map(str, named))}) does not "
-                f"fit this run's ({', '.join(ours)}, its weights and its decoders): "
+                f"checkpoint: it is a training checkpoint of {named[0]} with {named[1]}, whose "
+                f"optimizer's state does not fit this run's {ours[0]} with {ours[1]}: "
                 "checkpoint.reset.all=True starts from its weights alone"
             )
 

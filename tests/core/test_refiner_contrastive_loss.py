@@ -140,6 +140,8 @@ def test_the_margin_is_a_tenth_by_default():
 
 def test_signals_and_targets_of_two_types_are_compared_in_the_wider():
     first, second = torch.randn(2, 6, 4, dtype=torch.float64)
-    loss = refiner_contrastive_loss(first.float(), second)
-    assert loss.dtype == torch.float64
-    assert loss.item() == pytest.approx(refiner_contrastive_loss(first, second).item(), abs=1e-5)
+    expected = refiner_contrastive_loss(first, second).item()
+    for signals, targets in ((first.float(), second), (first, second.float())):
+        loss = refiner_contrastive_loss(signals, targets)
+        assert loss.dtype == torch.float64
+        assert loss.item() == pytest.approx(expected, abs=1e-5)

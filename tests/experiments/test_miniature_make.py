@@ -176,7 +176,10 @@ def test_other_files_are_never_overwritten(memes, tmp_path):
         (["hatefulmemes"], "unknown data set 'hatefulmemes'; did you mean 'hateful_memes'"),
         (["mm_imdb"], "unknown data set 'mm_imdb'; did you mean 'mmimdb'"),
         (["mmimdb", "--size", "tinny"], "unknown size 'tinny'; did you mean 'tiny'"),
-        (["visual_entailment", "--seed", "-1"], "--seed: expected a number from 0 to 4294967295, got -1"),
+        (
+            ["visual_entailment", "--seed", "-1"],
+            "--seed: expected a number from 0 to 4294967295, got -1",
+        ),
     ],
 )
 def test_a_bad_command_is_named_in_one_line(words, message, tmp_path):

@@ -306,10 +306,10 @@ def test_other_batches_make_a_new_epoch_and_say_so(memes, tmp_path, options):
     [
         (
             ("optimizer.type=SGD", "optimizer.params={'lr':0.1}"),
-            r"checkpoint: the optimizer's state in it \(refnet_mmbt, adam_w\) does not fit this "
-            r"run's \(refnet_mmbt, SGD",
+            "checkpoint: it is a training checkpoint of refnet_mmbt with adam_w, whose optimizer's "
+            "state does not fit this run's refnet_mmbt with SGD",
         ),
-        (("model_config.refnet_mmbt.refiner=None",), "checkpoint: the optimizer's state in it"),
+        (("model_config.refnet_mmbt.refiner=None",), "whose optimizer's state does not fit"),
         (("model_config.refnet_mmbt.refiner.hidden_dims=[17]",), "does not fit: size mismatch"),
     ],
     ids=["optimizer", "no decoders", "other decoders"],
