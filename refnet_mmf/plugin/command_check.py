@@ -86,15 +86,16 @@ def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str
     check_option_keys(_build_configuration(essential), others)
     config = _build_configuration(values)
     model = registry.get_model_class(config.model)
+    settings = None
     if issubclass(model, ReFNet):
         settings = model.check_settings(config.model_config[config.model])
-        has_refiner = settings.refiner is not None
-        check_stage(regime_of(config), settings, has_refiner=has_refiner)
     _check_values(values, config)
     _check_losses(config)
     _check_parts(config)
     _check_checkpoint(config)
     regime = regime_of(config)
+    if settings is not None:
+        check_stage(regime, settings, has_refiner=settings.refiner is not None)
     if regime.labels.ids_file is not None:
         read_ids(Path(regime.labels.ids_file))
     check_precision(config.training)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from refnet_mmf.core.global_batch import rank, world_size
 from refnet_mmf.plugin.atomic_file import write_atomically
 from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.json_numbers import numbers_for_json
 
 COLLAPSED = 0.01
 """Share of a target's first variance below which its encoder is said to collapse."""
@@ -118,10 +119,10 @@ class RunWatch:
         place = next(n for n, each in enumerate(seen) if not bool(each.finite))
         first = seen[place]
         values = {name: value.float().sum().item() for name, value in first.losses.items()}
-        shown = {k: v if math.isfinite(v) else str(v) for k, v in values.items()}  # JSON has no nan
         ids = list(self.ids_of(batches[place])) if place < len(batches) else []
         file = self.folder / f"not_finite_rank{rank()}.json"
-        content = {"update": first.update, "losses": shown, "samples": ids}
+        losses = numbers_for_json(values)
+        content = {"update": first.update, "losses": losses, "samples": ids}
         write_atomically(json.dumps(content, indent=2) + "\n", file)
         bad = ", ".join(f"{k} is {v}" for k, v in values.items() if not math.isfinite(v))
         line = f"update {first.update}: {bad}; the samples of its batch are in {file}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -30,6 +29,7 @@ from refnet_mmf.plugin.dataset_rows import sample_ids
 from refnet_mmf.plugin.dataset_views import exchange_samples, keep_labels, remove_labels
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.interruption import Interrupted, Interruption
+from refnet_mmf.plugin.json_numbers import numbers_for_json
 from refnet_mmf.plugin.labelled_samples import choose_labelled, write_ids
 from refnet_mmf.plugin.metrics import know_split_sizes
 from refnet_mmf.plugin.random_state import RandomState
@@ -183,9 +183,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         """Keep the values; of a validation, note what a checkpoint of now would have to hold."""
         if rank() == 0:
             numbers = {key: float(value) for key, value in values.items()}
-            # JSON has no nan; float() reads the word.
-            shown = {k: v if math.isfinite(v) else str(v) for k, v in numbers.items()}
-            self.evaluations[split] = {"update": self.num_updates, **shown}
+            self.evaluations[split] = {"update": self.num_updates, **numbers_for_json(numbers)}
             file = Path(get_mmf_env(key="save_dir"), EVALUATIONS)
             write_atomically(json.dumps(self.evaluations, indent=2) + "\n", file)
         if split == "val":

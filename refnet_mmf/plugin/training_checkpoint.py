@@ -63,10 +63,12 @@ class TrainingCheckpoint(Checkpoint):
         Raises:
             RefnetError: one of them is not finite, and ``training.exit_on_nan_losses`` is on.
         """
+        if not self.config.training.get("exit_on_nan_losses", True):
+            return
         weights = self.trainer.bare_model.state_dict()
         numbers = {name: value for name, value in weights.items() if value.is_floating_point()}
         finite = torch.stack([torch.isfinite(value).all() for value in numbers.values()])
-        if self.config.training.get("exit_on_nan_losses", True) and not bool(finite.all()):
+        if not bool(finite.all()):
             name = next(name for name, each in zip(numbers, finite, strict=True) if not each)
             raise RefnetError(
                 f"update {update}: the weights are not finite any more ({name}), and are not "

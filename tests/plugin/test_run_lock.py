@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import textwrap
 
 import pytest
 
@@ -23,7 +22,7 @@ sys.stdin.read()
 @pytest.fixture
 def holder(tmp_path):
     """Another process that trains in ``tmp_path``."""
-    words = [sys.executable, "-c", textwrap.dedent(HOLD), str(tmp_path)]
+    words = [sys.executable, "-c", HOLD, str(tmp_path)]
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
     yield process
@@ -46,7 +45,7 @@ def test_one_process_may_train_there_again_and_others_after_it(tmp_path):
     RunLock(tmp_path).release()
     lock = RunLock(tmp_path)
     lock.release()
-    words = [sys.executable, "-c", textwrap.dedent(HOLD), str(tmp_path)]
+    words = [sys.executable, "-c", HOLD, str(tmp_path)]
     done = subprocess.run(words, input="", capture_output=True, text=True, check=True)
     assert done.stdout == "held\n"
 

@@ -107,6 +107,12 @@ def test_gradient_norms_are_those_of_all_parameters_together():
     assert key == "train/memes/refiner_text_gradient_norm"
 
 
+def assert_checkpoints_are_finite(folder):
+    for path in folder.rglob("*.ckpt"):
+        weights = torch.load(path, weights_only=True)["model"].values()
+        assert all(torch.isfinite(w).all() for w in weights if w.is_floating_point()), path
+
+
 def test_a_run_that_diverges_stops_and_keeps_its_earlier_checkpoints(mmf_run):
     options = ("optimizer.params.lr=1.0e+30", "training.max_updates=8")
     run = mmf_run(*options, "scheduler.params.num_warmup_steps=0", recipe="refnetms_mini")
@@ -116,9 +122,7 @@ def test_a_run_that_diverges_stops_and_keeps_its_earlier_checkpoints(mmf_run):
     (file,) = run.folder.glob("not_finite_rank0.json")
     left = json.loads(file.read_text())
     assert len(left["samples"]) == 16 and all(name.isdigit() for name in left["samples"])
-    for path in run.folder.rglob("*.ckpt"):
-        weights = torch.load(path, weights_only=True)["model"].values()
-        assert all(torch.isfinite(w).all() for w in weights if w.is_floating_point()), path
+    assert_checkpoints_are_finite(run.folder)
 
 
 def test_weights_that_are_not_finite_are_never_written(mmf_run):
@@ -130,9 +134,7 @@ def test_weights_that_are_not_finite_are_never_written(mmf_run):
     )
     assert run.code != 0, run.output[-3000:]
     assert "are not finite any more" in run.output.strip().splitlines()[-1], run.output[-500:]
-    for path in run.folder.rglob("*.ckpt"):
-        weights = torch.load(path, weights_only=True)["model"].values()
-        assert all(torch.isfinite(w).all() for w in weights if w.is_floating_point()), path
+    assert_checkpoints_are_finite(run.folder)
 
 
 def test_values_that_are_no_numbers_are_words_in_what_a_run_leaves(mmf_run):

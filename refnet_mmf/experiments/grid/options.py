@@ -17,11 +17,9 @@ from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import Cell, Job, Scale, jobs_of
 from refnet_mmf.experiments.grid.runner import visible_gpus
 from refnet_mmf.experiments.grid.submission import CLUSTERS, Cluster, Submission
-from refnet_mmf.experiments.miniature.command import make_data
+from refnet_mmf.experiments.miniature.command import LARGEST_SEED, make_data
 from refnet_mmf.paths import MANIFEST
 
-LARGEST_SEED = 2**32 - 1
-"""The largest that NumPy takes."""
 MOST_SEEDS = 10_000
 MINIATURE_NOTICE = (
     "MINIATURE data, drawn and written by a program, in the files of the real data set: "

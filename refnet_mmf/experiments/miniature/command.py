@@ -10,6 +10,9 @@ from pathlib import Path
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.miniature.make import DATA_SETS, SIZES, CannotMake, make
 
+LARGEST_SEED = 2**32 - 1
+"""The largest that NumPy takes."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``refnet data make``."""
@@ -32,8 +35,8 @@ def run(args: argparse.Namespace) -> int:
             raise CannotMake(unknown("NAME", "data set", args.name, DATA_SETS))
         if args.size not in SIZES:
             raise CannotMake(unknown("--size", "size", args.size, SIZES))
-        if not 0 <= args.seed < 2**32:
-            raise CannotMake(f"--seed: expected a number from 0 to {2**32 - 1}, got {args.seed}")
+        if not 0 <= args.seed <= LARGEST_SEED:
+            raise CannotMake(f"--seed: expected a number from 0 to {LARGEST_SEED}, got {args.seed}")
         made = make(args.name, args.size, folder, args.seed)
     except (CannotMake, OSError) as error:
         print(f"refnet data make: {error}", file=sys.stderr)

@@ -13,7 +13,6 @@ from refnet_mmf.core.messages import first_line, unknown
 from refnet_mmf.experiments.grid.cell import Cell, Job, jobs_of
 from refnet_mmf.experiments.grid.command_checks import check_commands
 from refnet_mmf.experiments.grid.options import (
-    LARGEST_SEED,
     DataDirs,
     GridError,
     GridOptions,
@@ -24,6 +23,7 @@ from refnet_mmf.experiments.grid.options import (
 )
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome, run_all
+from refnet_mmf.experiments.miniature.command import LARGEST_SEED
 from refnet_mmf.experiments.page import Table
 from refnet_mmf.experiments.run_figures.measures import METRICS as NAMED_METRICS
 from refnet_mmf.experiments.table_files import say_written, show_tables, write_tables
