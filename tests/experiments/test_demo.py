@@ -28,7 +28,7 @@ def test_the_demonstration_trains_three_models_and_writes_a_page(tmp_path):
     assert all(0 <= float(score) <= 100 for row in rows for score in row.split()[1:])
     assert "MINIATURE" in done.stdout
     page = (tmp_path / "demo/report.html").read_text()
-    assert "MINIATURE" in page and page.count("data:image/svg+xml") == 2
+    assert "MINIATURE" in page and page.count("data:image/svg+xml") == 3
     assert not re.search(r"<script|(src|href)=.https?:", page)
     for score in rows[0].split()[1:]:
         assert score in page

@@ -33,7 +33,7 @@ SHORT = (
     *("training.max_updates=2", "training.batch_size=16", "training.evaluation_interval=2"),
     *("training.checkpoint_interval=2", "scheduler.params.num_warmup_steps=1"),
 )
-BROKEN = ("--set", "training.batch_size=0")
+BROKEN = ("--set", "optimizer.params.lr=1e39")
 GMU = ("mmimdb", "--model", "gmu")
 
 
