@@ -37,7 +37,7 @@ def losses_table(rows: Sequence[losses.Row]) -> str:
     """The rows as a Markdown table."""
     others = list(dict.fromkeys(name for row in rows for name in row.ratios))
     held = list(dict.fromkeys(name for row in rows for name in row.mebibytes))
-    head = ["loss", "B", "D", "type", "ours, ms", *(f"{name}, times ours" for name in others)]
+    head = ["loss", "B", "D", "type", "ours, ms", *others]
     head += [f"{'ours' if name == losses.OURS else name}, MiB" for name in held]
     lines = []
     for row in rows:

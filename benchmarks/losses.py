@@ -15,10 +15,10 @@ from benchmarks.memory import peak_mebibytes
 from refnet_mmf import multi_similarity_loss, refiner_contrastive_loss
 
 OURS = "refnet_mmf"
-LOOP = "loop of the formula"
+LOOP = "loop"
 MMF_MAIN = "MMF main"
 PML = "pytorch-metric-learning"
-PRODUCTS = "matrix products alone"
+PRODUCTS = "products alone"
 CLASSES = 8
 ALPHA, BETA, BASE, EPSILON, MARGIN = 2.0, 50.0, 0.5, 0.1, 0.1
 

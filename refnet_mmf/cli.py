@@ -108,7 +108,8 @@ def missing_package(name: str | None) -> str:
         return "MMF is not installed; 'refnet install-mmf' puts it into this environment"
     return (
         f"the package {name!r} is not installed; "
-        "pip install '.[all]' in a clone of refnet_mmf brings everything that the commands need"
+        "pip install '.[all]' in a clone of refnet_mmf, or 'FILE.whl[all]' of its wheel, brings "
+        "everything that the commands need"
     )
 
 

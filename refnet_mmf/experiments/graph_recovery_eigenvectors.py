@@ -82,6 +82,7 @@ def make(args: argparse.Namespace) -> DrawnFigure:
             names,
             y_label="entry",
             columns=SHOWN,
+            dotted=names[1:],
         ),
         columns=COLUMNS,
         rows=rows,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,9 @@ def draw_lines(
     columns: int | None = None,
     share_y: bool = False,
     floor: float | None = None,
+    level: float | None = None,
+    ticks: Sequence[float] | None = None,
+    dotted: Collection[str] = (),
 ) -> Figure:
     """Draw panels with a line for each entry.
 
@@ -48,6 +51,9 @@ def draw_lines(
         columns: how many panels stand side by side; None: all.
         share_y: whether all panels have the same vertical axis.
         floor: what lies below it is not shown.
+        level: a height that is drawn across each panel, to compare with.
+        ticks: marks of the horizontal axis; None: matplotlib's choice.
+        dotted: names that are drawn as one marker a point, without a line.
     """
     columns = columns or len(panels)
     rows = -(-len(panels) // columns)
@@ -58,11 +64,19 @@ def draw_lines(
     for axis, (title, lines) in zip(axes.flat, panels.items(), strict=False):
         for name, (x, y, *spread) in lines.items():
             style = _STYLES[names.index(name) % len(_STYLES)]
+            if name in dotted:
+                style = {**style, "linestyle": "none", "fillstyle": "none"}
+                axis.plot(x, y, label=name, markersize=5, **style)
+                continue
             marked = [*range(0, len(x) - 1, max(1, len(x) // MARKERS)), len(x) - 1]
             axis.plot(x, y, label=name, linewidth=1.6, markersize=4, markevery=marked, **style)
             for half in spread:
                 low, high = np.subtract(y, half), np.add(y, half)
                 axis.fill_between(x, low, high, color=style["color"], alpha=0.2, linewidth=0)
+        if level is not None:
+            axis.axhline(level, color="black", linewidth=0.8)
+        if ticks is not None:
+            axis.set_xticks(ticks)
         if floor is not None and axis.get_ylim()[0] < floor:
             axis.set_ylim(bottom=floor)
         axis.set_title(title, fontsize=11)

@@ -145,7 +145,8 @@ def _example(values: Mapping[str, str]) -> str:
 
 def _find_config(path: str) -> Path:
     """Find a YAML file where MMF would, or among the plugin's own."""
-    candidates = [Path(get_absolute_path(path)), PACKAGE / path]
+    with _quiet():  # MMF builds a configuration for it
+        candidates = [Path(get_absolute_path(path)), PACKAGE / path]
     for candidate in candidates:
         if candidate.is_file():
             return candidate.resolve()
@@ -157,12 +158,19 @@ def _find_config(path: str) -> Path:
     raise RefnetError(f"config: no such file: {path}{hint}")
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave it to the run itself to print and to warn."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _build_configuration(values: Mapping[str, str]) -> DictConfig:
     """Let MMF build its configuration from these options; word its errors in one line."""
     arguments = argparse.Namespace(config_override=None, opts=_as_options(values))
     try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
             configuration = Configuration(arguments)
             registry.register("configuration", configuration)
             config: DictConfig = configuration.get_config()

@@ -52,7 +52,7 @@ def as_markdown() -> str:
     parts = []
     for line, rules in LINES.items():
         for kind, meaning in _KINDS.items():
-            parts.append(f"### {line}: {kind}, {meaning}\n")
+            parts.append(f"## {line}: {kind}, {meaning}\n")
             parts.append("| why | files | places |\n|---|---|---|")
             parts.extend(
                 f"| {row.why} | {', '.join(f'`{file}`' for file in row.files)} | {row.places} |"

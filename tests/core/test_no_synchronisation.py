@@ -18,6 +18,7 @@ from refnet_mmf import (
     GatedMultimodalUnit,
     LinearSum,
     Refiner,
+    RefinerContrastiveLoss,
     multi_similarity_loss,
     pool_tokens,
     refiner_contrastive_loss,
@@ -87,6 +88,11 @@ def test_contrastive_loss(form: str, device: str) -> None:
         refiner_contrastive_loss(rows(device), rows(device), form=form, mask=mask(device, 6)),
         device,
     )
+
+
+@pytest.mark.parametrize("gather", [False, True])
+def test_contrastive_loss_without_a_mask(gather: bool, device: str) -> None:
+    check(RefinerContrastiveLoss(gather_distributed=gather)(rows(device), rows(device)), device)
 
 
 @pytest.mark.parametrize("loss", [cosine_loss, mse_loss])

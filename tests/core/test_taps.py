@@ -149,8 +149,16 @@ def test_a_wrong_path_names_the_nearest_and_what_there_is(network):
         Taps(network, [Tap("head.main")])
     with pytest.raises(ValueError, match="has no '-9'"):
         find_module(network, "layers.-9")
-    with pytest.raises(ValueError, match="did you mean 'kwargs'"):
+    with pytest.raises(
+        ValueError, match="^tap on 'layers.0': read: unknown read 'kwarg'; did you mean 'kwargs'"
+    ):
         Tap("layers.0", read="kwarg")
+
+
+def test_positions_have_any_number_of_digits():
+    layers = nn.ModuleList(nn.Identity() for _ in range(12))
+    assert find_module(layers, "11") is layers[11]
+    assert find_module(layers, "-11") is layers[1]
 
 
 def test_a_tap_says_where_it_is():

@@ -37,5 +37,5 @@ def test_the_tables_of_the_documentation_count_every_place(
 
 
 def test_the_documentation_holds_the_tables_of_today() -> None:
-    page = Path(__file__).parents[2] / "docs/install-mmf.md"
+    page = Path(__file__).parents[2] / "docs/porting-rules.md"
     assert page.read_text("utf-8").endswith(listing.as_markdown() + "\n")

@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help=f"as in MMF: {', '.join(DATA_SETS)}")
     parser.add_argument("folder", metavar="DIR", type=Path, help="env.data_dir")
     parser.add_argument(
-        "--all", action="store_true", help="read every row, picture and feature, not the first"
+        "--all",
+        action="store_true",
+        help="read all rows, pictures and features, not the first hundred",
     )
     parser.add_argument(
         "--own",

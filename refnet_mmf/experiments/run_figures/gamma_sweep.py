@@ -85,7 +85,13 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
             title = f"{TITLES[column.data_set]}, {column.title}"
             panels.setdefault(title, {})[NAMES[model]] = _line(points)
     picture = draw_lines(
-        panels, "gamma", names, y_label="relative change on the test split, %", columns=2
+        panels,
+        "gamma",
+        names,
+        y_label="relative change on the test split, %",
+        columns=2,
+        level=0,
+        ticks=gammas,
     )
     picture.suptitle(runs.heading("change with the weight of the refiner"))
     return DrawnFigure(
