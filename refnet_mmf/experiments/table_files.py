@@ -64,8 +64,7 @@ def check_new_tables(path: Path | None, force: bool) -> None:
         return
     if not path.name:
         raise ValueError(f"--out: expected a name without an ending, got {str(path)!r}")
-    for ending in (".md", ".tex", ".csv"):
-        file = path.with_name(path.name + ending)
+    for file in _paths(path.parent, path.name, count=1):
         if file.exists() and not force:
             raise ValueError(f"{file}: is there already; name another, or use --force")
 
@@ -85,16 +84,17 @@ def write_tables(
     tables: Sequence[Table], notes: Sequence[str], folder: Path, name: str
 ) -> list[Path]:
     """Write ``NAME.md``, ``NAME.tex``, and one CSV a table; return their paths."""
-    contents = {
-        folder / f"{name}.md": as_markdown(tables, notes),
-        folder / f"{name}.tex": as_latex(tables, notes),
-    }
-    for number, table in enumerate(tables):
-        suffix = "" if number == 0 else f"_{number + 1}"
-        contents[folder / f"{name}{suffix}.csv"] = as_csv(table)
-    for path, text in contents.items():
+    texts = [as_markdown(tables, notes), as_latex(tables, notes), *map(as_csv, tables)]
+    paths = _paths(folder, name, len(tables))
+    for path, text in zip(paths, texts, strict=True):
         write_atomically(text, path)
-    return list(contents)
+    return paths
+
+
+def _paths(folder: Path, name: str, count: int) -> list[Path]:
+    """Return the files of so many tables with their notes: Markdown, LaTeX, and one CSV each."""
+    further = (f"_{number}.csv" for number in range(2, count + 1))
+    return [folder / f"{name}{ending}" for ending in (".md", ".tex", ".csv", *further)]
 
 
 _LATEX = str.maketrans(

@@ -26,6 +26,7 @@ from yaml import YAMLError
 
 from refnet_mmf.core.messages import nearest, unknown
 from refnet_mmf.paths import PACKAGE, PROJECTS
+from refnet_mmf.plugin.checkpoint_file import find_checkpoint
 from refnet_mmf.plugin.class_files import dataset_names
 from refnet_mmf.plugin.data_check import check_data
 from refnet_mmf.plugin.errors import RefnetError
@@ -243,11 +244,10 @@ def _check_checkpoint(config: DictConfig) -> None:
             "(checkpoint.resume_file=FILE, or checkpoint.resume=True)"
         )
     if file is not None and "://" not in str(file):
-        path = Path(get_absolute_path(str(file)))
-        if path.is_dir():
-            raise RefnetError(f"checkpoint.resume_file: expected a file, got the folder {file!r}")
-        if not path.exists():
-            raise RefnetError(f"checkpoint.resume_file: no such file: {file}")
+        try:
+            find_checkpoint(Path(get_absolute_path(str(file))), folders=False)
+        except RefnetError as error:
+            raise RefnetError(f"checkpoint.resume_file: {error}") from None
     if key is None or Path(get_absolute_path(key)).exists():
         return
     known = list(_zoo_keys(load_yaml("configs/zoo/models.yaml")))

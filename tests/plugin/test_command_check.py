@@ -85,7 +85,7 @@ def test_a_config_of_the_package_is_found_from_anywhere(check, tmp_path, monkeyp
             "",
             r"metric_loss is null; set the whole block: .*metric_loss=\{\"weight\": 0.2\}'",
         ),
-        (["checkpoint.resume_file=no.pth"], "", "checkpoint.resume_file: no such file: no.pth"),
+        (["checkpoint.resume_file=no.pth"], "", "checkpoint.resume_file: no.pth: no such file"),
         (
             ["checkpoint.resume_zoo=mmbt.hateful_meme.images"],
             "",
