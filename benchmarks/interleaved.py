@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import time
+import timeit
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from torch.utils.benchmark import Timer
+import torch
 
 SHORTEST = 0.02
 """Seconds that one measurement takes at the least: shorter functions are repeated within it."""
@@ -47,21 +48,42 @@ def interleaved_times(
         Seconds a call of each function, one entry a round. On a GPU the device is waited for.
     """
     order = random.Random(seed)
-    timers = {
-        name: Timer("function()", globals={"function": function}, num_threads=threads)
-        for name, function in functions.items()
-    }
-    repeats = {
-        name: max(1, round(SHORTEST / timer.timeit(1).mean)) for name, timer in timers.items()
-    }
     times: dict[str, list[float]] = {name: [] for name in functions}
-    begin = time.monotonic()
-    for done in range(rounds):
-        if done >= 5 and time.monotonic() - begin > seconds:
-            break
-        for name in order.sample(list(timers), len(timers)):
-            times[name].append(timers[name].timeit(repeats[name]).mean)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for function in functions.values():
+            function()
+        repeats = {
+            name: max(1, round(SHORTEST / _seconds(function, 1)))
+            for name, function in functions.items()
+        }
+        begin = time.monotonic()
+        for done in range(rounds):
+            if done >= 5 and time.monotonic() - begin > seconds:
+                break
+            for name in order.sample(list(functions), len(functions)):
+                times[name].append(_seconds(functions[name], repeats[name]))
+    finally:
+        torch.set_num_threads(before)
     return times
+
+
+def _seconds(function: Callable[[], object], calls: int) -> float:
+    """Measure the mean of some calls. (torch's own timer would make two more each time.)"""
+
+    def call() -> None:
+        for _ in range(calls):
+            function()
+        _wait_for_gpu()
+
+    _wait_for_gpu()
+    return timeit.timeit(call, number=1) / calls
+
+
+def _wait_for_gpu() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def ratio(times: list[float], reference: list[float], seed: int = 0) -> Ratio:
