@@ -10,6 +10,7 @@ import torch
 import torch.distributed
 from torch import Tensor
 from torch.multiprocessing.spawn import spawn
+from torch.utils.benchmark import Timer
 
 from benchmarks.interleaved import interleaved_times
 from refnet_mmf import MultiSimilarityLoss, Refiner, multi_similarity_loss, pool_tokens
@@ -92,7 +93,7 @@ def _rank(rank: int, ranks: int, port: int, results: Tensor) -> None:
     labels = torch.arange(SHARE) % 8
     # As many calls on every rank: a gather waits for all of them.
     torch.set_num_threads(1)
-    timer = torch.utils.benchmark.Timer(
+    timer = Timer(
         "step()", globals={"step": lambda: _backward(loss(embeddings, labels), embeddings)}
     )
     timer.timeit(20)

@@ -70,7 +70,7 @@ def interleaved_times(
 
 
 def _seconds(function: Callable[[], object], calls: int) -> float:
-    """Measure the mean of some calls. (torch's own timer would make two more each time.)"""
+    """Measure the mean of some calls; torch's own timer would make two more each time."""
 
     def call() -> None:
         for _ in range(calls):
