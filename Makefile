@@ -20,7 +20,7 @@ setup: $(MMF_STAMP) ## make .venv with MMF and everything else in it
 
 $(VENV)/.packages-installed: setup.py constraints.txt refnet_mmf/version.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install $(PINS) setuptools wheel
+	$(BIN)/python -m pip install $(PINS) --upgrade 'setuptools<81' wheel
 	$(BIN)/python -m pip install $(PINS) --config-settings editable_mode=compat --editable '.[all]'
 	touch $@
 

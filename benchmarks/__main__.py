@@ -7,9 +7,10 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from tqdm import tqdm
@@ -19,6 +20,8 @@ from refnet_mmf.experiments.table_files import markdown_cells
 from refnet_mmf.experiments.versions import versions_with_python
 
 PACKAGES = ("torch", "pytorch-metric-learning", "mmf")
+
+Row = TypeVar("Row")
 
 
 def losses_part(quick: bool, device: str) -> str:
@@ -30,7 +33,7 @@ def losses_part(quick: bool, device: str) -> str:
     measured = losses.measure(
         batches, widths, dtypes, rounds=rounds, seconds=seconds, device=device
     )
-    return losses_table(list(tqdm(measured, desc="losses", unit="row", total=total)))
+    return _collect(measured, losses_table, desc="losses", unit="row", total=total)
 
 
 def losses_table(rows: Sequence[losses.Row]) -> str:
@@ -55,8 +58,7 @@ def steps_part(quick: bool, device: str) -> str:
         measured = steps.measure_steps(
             data, save, models=models, batch=32, rounds=rounds, seconds=seconds
         )
-        bar = tqdm(measured, desc="steps", unit="model", total=len(models))
-        return steps.steps_table(list(bar))
+        return _collect(measured, steps.steps_table, desc="steps", unit="model", total=len(models))
 
 
 def full_steps_part(quick: bool, device: str) -> str:
@@ -66,6 +68,7 @@ def full_steps_part(quick: bool, device: str) -> str:
     rounds, seconds = (2, 1.0) if quick else (40, 300.0)
     with miniature_memes() as (data, save):
         full_size.make_encoder(data)
+        full_size.write_features(data)
         measured = steps.measure_steps(
             data,
             save,
@@ -75,8 +78,19 @@ def full_steps_part(quick: bool, device: str) -> str:
             seconds=seconds,
             full_size=True,
         )
-        bar = tqdm(measured, desc="steps at full size", unit="model", total=len(models))
-        return f"Batches of {batch}.\n\n{steps.steps_table(list(bar))}"
+        table = _collect(
+            measured, steps.steps_table, desc="steps at full size", unit="model", total=len(models)
+        )
+        return f"Batches of {batch}.\n\n{table}"
+
+
+def _collect(measured: Iterable[Row], table: Callable[[list[Row]], str], **bar: Any) -> str:
+    """Measure behind a progress bar; each row is printed at once, so that none is lost."""
+    rows: list[Row] = []
+    for row in (progress := tqdm(measured, **bar)):
+        rows.append(row)
+        progress.write(table([row]), file=sys.stderr)
+    return table(rows)
 
 
 @contextmanager
@@ -100,7 +114,7 @@ def growth_part(quick: bool, device: str) -> str:
     """Measure how the cost grows."""
     rounds, seconds = (5, 0.1) if quick else (20, 15.0)
     measured = growth.measure_growth(rounds=rounds, seconds=seconds)
-    return growth.growth_table(list(tqdm(measured, desc="growth", unit="size")))
+    return _collect(measured, growth.growth_table, desc="growth", unit="size")
 
 
 PARTS: dict[str, Callable[[bool, str], str]] = {

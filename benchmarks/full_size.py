@@ -10,15 +10,21 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
+from refnet_mmf.experiments.miniature.feature_store import write_feature_lmdb
+from refnet_mmf.experiments.miniature.pictures import SIDE
 from refnet_mmf.paths import PROJECTS
 
 CONFIGS = PROJECTS / "hateful_memes/configs"
 ENCODER = "encoders/bert-base"
 TOKENIZER = "encoders/bert"
+MEMES = "datasets/hateful_memes/defaults"
 FEATURES = 512
 """Width of the miniature memes' features."""
+
+REGIONS = 100
 
 SECTIONS: dict[str, dict[str, Any]] = {
     "mmbt": {
@@ -48,6 +54,18 @@ def make_encoder(data: Path) -> None:
     for file in (data / TOKENIZER).iterdir():
         if file.name not in ("config.json", "model.safetensors"):
             shutil.copy(file, folder)
+
+
+def write_features(data: Path) -> None:
+    """Give each picture of the miniature memes as many regions as stock features, at random."""
+    memes = data / MEMES
+    shutil.rmtree(memes / "features/detectron.lmdb")
+    draw = np.random.default_rng(0)
+    features = (
+        (picture.stem, draw.standard_normal((REGIONS, FEATURES), dtype=np.float32))
+        for picture in sorted((memes / "images/img").iterdir())
+    )
+    write_feature_lmdb(memes / "features/detectron.lmdb", features, SIDE)
 
 
 def write_config(model: str, variant: str, folder: Path) -> Path:

@@ -120,7 +120,7 @@ def _training_step(trainer: Any, samples: Any) -> Callable[[], None]:
     def step() -> None:
         model.train()
         optimizer.zero_grad(set_to_none=True)
-        sum(model(samples)["losses"].values()).mean().backward()
+        sum(model(samples.copy())["losses"].values()).mean().backward()
         optimizer.step()
 
     return step
@@ -132,7 +132,7 @@ def _inference_step(trainer: Any, samples: Any) -> Callable[[], None]:
     @torch.inference_mode()
     def step() -> None:
         model.eval()
-        model(samples)
+        model(samples.copy())  # MMBT of MMF main shifts the tokens of the batch that it is given
 
     return step
 
