@@ -42,6 +42,7 @@ EXPERIMENTS = [
     "matplotlib",
     "numpy",
     "optuna>=4.5,<6",
+    "packaging",
     "pillow",
     "scikit-learn",
     "scipy",

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from refnet_mmf import __version__
 from refnet_mmf.experiments.page import Table, as_text
 from refnet_mmf.paths import CONSTRAINTS
@@ -82,8 +84,12 @@ def environment() -> Iterator[Finding]:
 def tested_versions() -> dict[str, str]:
     """Return the versions of the libraries that were tested together."""
     lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
-    pairs = (line.split("==") for line in lines if "==" in line and not line.startswith("#"))
-    return {name.strip().lower(): version.strip() for name, version in pairs}
+    pins = [Requirement(line) for line in lines if "==" in line and not line.startswith("#")]
+    return {
+        pin.name.lower(): str(pin.specifier).removeprefix("==")
+        for pin in pins
+        if pin.marker is None or pin.marker.evaluate()
+    }
 
 
 def library(name: str, tested: str | None) -> Finding:
