@@ -14,13 +14,13 @@ import numpy as np
 import yaml
 
 from refnet_mmf.experiments.miniature.feature_store import write_feature_lmdb
+from refnet_mmf.experiments.miniature.hateful_memes import DATA_SET
 from refnet_mmf.experiments.miniature.pictures import SIDE
 from refnet_mmf.paths import PROJECTS
 
 CONFIGS = PROJECTS / "hateful_memes/configs"
 ENCODER = "encoders/bert-base"
 TOKENIZER = "encoders/bert"
-MEMES = "datasets/hateful_memes/defaults"
 FEATURES = 512
 """Width of the miniature memes' features."""
 
@@ -58,14 +58,15 @@ def make_encoder(data: Path) -> None:
 
 def write_features(data: Path) -> None:
     """Give each picture of the miniature memes as many regions as stock features, at random."""
-    memes = data / MEMES
-    shutil.rmtree(memes / "features/detectron.lmdb")
+    datasets, layout = data / "datasets", DATA_SET.layout
+    store, pictures = datasets / layout.features, (datasets / layout.picture).parent
+    shutil.rmtree(store)
     draw = np.random.default_rng(0)
     features = (
         (picture.stem, draw.standard_normal((REGIONS, FEATURES), dtype=np.float32))
-        for picture in sorted((memes / "images/img").iterdir())
+        for picture in sorted(pictures.iterdir())
     )
-    write_feature_lmdb(memes / "features/detectron.lmdb", features, SIDE)
+    write_feature_lmdb(store, features, SIDE)
 
 
 def write_config(model: str, variant: str, folder: Path) -> Path:

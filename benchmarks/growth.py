@@ -10,9 +10,8 @@ import torch
 import torch.distributed
 from torch import Tensor
 from torch.multiprocessing.spawn import spawn
-from torch.utils.benchmark import Timer
 
-from benchmarks.interleaved import interleaved_times
+from benchmarks.interleaved import interleaved_times, seconds_a_call
 from refnet_mmf import MultiSimilarityLoss, Refiner, multi_similarity_loss, pool_tokens
 from refnet_mmf.experiments.table_files import markdown_cells
 
@@ -93,11 +92,12 @@ def _rank(rank: int, ranks: int, port: int, results: Tensor) -> None:
     labels = torch.arange(SHARE) % 8
     # As many calls on every rank: a gather waits for all of them.
     torch.set_num_threads(1)
-    timer = Timer(
-        "step()", globals={"step": lambda: _backward(loss(embeddings, labels), embeddings)}
-    )
-    timer.timeit(20)
-    results[rank] = 1000 * sorted(timer.timeit(20).mean for _ in range(9))[4]
+
+    def step() -> None:
+        _backward(loss(embeddings, labels), embeddings)
+
+    seconds_a_call(step, 20)
+    results[rank] = 1000 * sorted(seconds_a_call(step, 20) for _ in range(9))[4]
     torch.distributed.destroy_process_group()
 
 

@@ -55,7 +55,7 @@ def interleaved_times(
         for function in functions.values():
             function()
         repeats = {
-            name: max(1, round(SHORTEST / _seconds(function, 1)))
+            name: max(1, round(SHORTEST / seconds_a_call(function, 1)))
             for name, function in functions.items()
         }
         begin = time.monotonic()
@@ -63,13 +63,13 @@ def interleaved_times(
             if done >= 5 and time.monotonic() - begin > seconds:
                 break
             for name in order.sample(list(functions), len(functions)):
-                times[name].append(_seconds(functions[name], repeats[name]))
+                times[name].append(seconds_a_call(functions[name], repeats[name]))
     finally:
         torch.set_num_threads(before)
     return times
 
 
-def _seconds(function: Callable[[], object], calls: int) -> float:
+def seconds_a_call(function: Callable[[], object], calls: int) -> float:
     """Measure the mean of some calls; torch's own timer would make two more each time."""
 
     def call() -> None:

@@ -118,6 +118,7 @@ def _training_step(trainer: Any, samples: Any) -> Callable[[], None]:
     model, optimizer = trainer.model, trainer.optimizer
 
     def step() -> None:
+        # A copy: MMBT of MMF main shifts the tokens of the batch that it is given.
         model.train()
         optimizer.zero_grad(set_to_none=True)
         sum(model(samples.copy())["losses"].values()).mean().backward()
@@ -132,7 +133,7 @@ def _inference_step(trainer: Any, samples: Any) -> Callable[[], None]:
     @torch.inference_mode()
     def step() -> None:
         model.eval()
-        model(samples.copy())  # MMBT of MMF main shifts the tokens of the batch that it is given
+        model(samples.copy())
 
     return step
 
