@@ -35,11 +35,7 @@ def sample_ids(dataset: Any) -> list[str]:
     ids = [str(row["id"]) for row in _rows(dataset) if "id" in row]
     if len(ids) == len(dataset) == len(set(ids)):
         return ids
-    return [
-        f"{_file_name(part)}:{number}"
-        for part in parts_of(dataset)
-        for number in range(1, len(part.annotation_db) + 1)
-    ]
+    return [line for part in parts_of(dataset) for line in _lines(part)]
 
 
 def strata(dataset: Any) -> Sequence[Hashable]:
@@ -67,6 +63,8 @@ def _rows(dataset: Any) -> list[Any]:
     ]
 
 
-def _file_name(part: Any) -> str:
+def _lines(part: Any) -> list[str]:
+    """Return file name and number of each line of a part's annotation file."""
     path = part._get_path_based_on_index(part.config, "annotations", part._index)
-    return Path(path).name
+    name = Path(path).name
+    return [f"{name}:{number}" for number in range(1, len(part.annotation_db) + 1)]
