@@ -29,7 +29,8 @@ from refnet_mmf.experiments.run_figures import embedding_map, gamma_sweep, label
 from refnet_mmf.experiments.run_figures.choices import DATA_SETS
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns
 from refnet_mmf.experiments.run_figures.measures import METRICS, columns_of
-from refnet_mmf.experiments.tables.paper_tables import NAMES, TABLES, label_cell
+from refnet_mmf.experiments.tables.paper_tables import NAMES, TABLES, gamma_cell, label_cell
+from refnet_mmf.experiments.tables.retrieval_tables import retrieval_tables
 from refnet_mmf.paths import MANIFEST
 
 mmf = pytest.mark.mmf
@@ -99,8 +100,11 @@ def test_other_figures_share_their_runs_with_the_tables():
         ]
         assert set(cells) == set(TABLES[name]().cells)
         assert label_cell(data_set, "mmbt", "refnet", 100.0) in TABLES["3"]().cells
-        assert gamma_sweep.gamma_cell(data_set, "mmbt", 0.0) in TABLES["3"]().cells
-    assert gamma_sweep.gamma_cell("mmimdb", "gmu", 0.0) in TABLES["2"]().cells
+        for gamma in (0.0, 0.1):
+            assert gamma_cell(data_set, "mmbt", gamma) in TABLES["3"]().cells
+            assert gamma_cell("mmimdb", "gmu", gamma) in TABLES["2"]().cells
+    for part in retrieval_tables("1"):
+        assert {gamma_cell("mmimdb", "mmbt", gamma) for gamma in (0.0, 0.2)} <= set(part.cells)
 
 
 def test_parts_of_the_labels_that_no_table_has_have_folders_of_their_own():
@@ -323,7 +327,7 @@ def results_of(cells, draw):
 
 def test_changes_are_paired_over_seeds_and_a_baseline_of_nothing_has_none():
     gammas = [0.0, 0.1, 0.2]
-    cells = [gamma_sweep.gamma_cell("mmimdb", "gmu", gamma) for gamma in gammas]
+    cells = [gamma_cell("mmimdb", "gmu", gamma) for gamma in gammas]
     results = results_of(cells, np.random.default_rng(0).random)
     column = columns_of("mmimdb")[1]
     nothing = next(job for job in results if job.cell == cells[0])

@@ -10,17 +10,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from scipy import stats
 
 from refnet_mmf.cli import main
 from refnet_mmf.experiments.csv_text import csv_text
-from refnet_mmf.experiments.grid.cell import jobs_of
+from refnet_mmf.experiments.grid.cell import Cell, jobs_of
 from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.run_figures import gamma_sweep
+from refnet_mmf.experiments.run_figures.choices import DATA_SETS
 from refnet_mmf.experiments.table_files import as_csv, as_latex, as_markdown, write_tables
 from refnet_mmf.experiments.tables.known_tables import SCORE_TABLES, parts_of
-from refnet_mmf.experiments.tables.paper_tables import TABLES
+from refnet_mmf.experiments.tables.paper_tables import (
+    NAMES,
+    REFINER_OF_THE_FILES,
+    TABLES,
+    gamma_cell,
+)
 from refnet_mmf.experiments.tables.score_table import compare_gains, comparison_rows, score_rows
+from refnet_mmf.paths import CONFIGS
 
 SEEDS = (0, 1, 2)
 PARTS = [part for name in SCORE_TABLES for part in parts_of(name)]
@@ -42,6 +51,25 @@ def test_every_cell_has_its_yaml_at_both_scales(table):
         assert not row.baseline or set(row.cells) == set(table.row(row.baseline).cells)
     keys = {column.key for column in table.columns}
     assert keys == {key for row in table.rows for key in row.cells}
+
+
+def test_a_folder_is_that_of_one_experiment_whatever_asks_for_it():
+    cells = {cell for part in PARTS for cell in part.cells}
+    sweep = [float(gamma) for gamma in gamma_sweep.GAMMAS.split(",")]
+    cells |= {gamma_cell(data, model, g) for data in DATA_SETS for model in NAMES for g in sweep}
+    assert len({cell.name for cell in cells}) == len(cells)
+
+
+@pytest.mark.parametrize("model", NAMES)
+@pytest.mark.parametrize("data_set", DATA_SETS)
+def test_what_the_files_set_of_the_refiner_is_not_an_experiment_of_its_own(data_set, model):
+    """ReFNet with gamma 0.1 or the cosine loss, in a sweep or a table of losses, is Table 3's."""
+    defaults = yaml.safe_load((CONFIGS / f"models/refnet_{model}.yaml").read_text())
+    own = yaml.safe_load(Cell(data_set, model, "refnet").config("paper").read_text())
+    blocks = [content["model_config"][f"refnet_{model}"]["refiner"] for content in (defaults, own)]
+    refiner = {**blocks[0], **blocks[1]}
+    said = {**refiner, **{f"weights.{key}": g for key, g in refiner["weights"].items()}}
+    assert {key: str(said[key]) for key in REFINER_OF_THE_FILES} == REFINER_OF_THE_FILES
 
 
 def _results(table):

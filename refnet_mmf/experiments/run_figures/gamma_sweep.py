@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from refnet_mmf.experiments.figure_registry import DrawnFigure
-from refnet_mmf.experiments.grid.cell import Cell
 from refnet_mmf.experiments.grid.options import GridError
 from refnet_mmf.experiments.grid.statistics import Summary, summarize
 from refnet_mmf.experiments.line_figure import Line, draw_lines
@@ -22,7 +21,7 @@ from refnet_mmf.experiments.run_figures.choices import (
 )
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
 from refnet_mmf.experiments.run_figures.measures import SPLITS, TITLES, columns_of
-from refnet_mmf.experiments.tables.paper_tables import MEMES, MODALITIES, MOVIES, NAMES
+from refnet_mmf.experiments.tables.paper_tables import MEMES, MOVIES, NAMES, gamma_cell
 from refnet_mmf.experiments.tables.score_table import Column, spell
 
 DEFAULTS = Defaults((MEMES, MOVIES), ("vilbert", "mmbt"))
@@ -116,15 +115,6 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
         ],
         failures=runs.failures,
     )
-
-
-def gamma_cell(data_set: str, model: str, gamma: float) -> Cell:
-    """Return the experiment with ``gamma`` for each modality; with 0 it is the tables' baseline."""
-    if gamma == 0:
-        return Cell(data_set, model, "baseline")
-    weights = f"model_config.refnet_{model}.refiner.weights"
-    overrides = tuple(f"{weights}.{modality}={gamma:g}" for modality in MODALITIES)
-    return Cell(data_set, model, "refnet", overrides, f"gamma{gamma:g}")
 
 
 def sweep(runs: FigureRuns, column: Column, model: str, gammas: Sequence[float]) -> list[Point]:

@@ -20,6 +20,15 @@ NAMES = {
 MACRO = Column("macro F1 test", MOVIES, "test", "refnet_macro_f1")
 MICRO = Column("micro F1 test", MOVIES, "test", "refnet_micro_f1")
 
+GAMMA = 0.1
+"""The weight of each modality's loss in the YAMLs of ``projects/``."""
+REFINER_OF_THE_FILES = {
+    "loss": "cosine",
+    "pooler": "average_last",
+    **{f"weights.{modality}": f"{GAMMA:g}" for modality in MODALITIES},
+}
+"""What a ``refnet.yaml`` sets of its refiner, or leaves as it is."""
+
 _Numbers = Sequence[float | tuple[float, float] | None]
 
 
@@ -162,8 +171,7 @@ def table_5() -> ScoreTable:
     first = next(iter(POOLERS))
     rows = []
     for title, (pooler, numbers) in POOLERS.items():
-        override = f"model_config.refnet_mmbt.refiner.pooler={pooler}"
-        cell = Cell(MOVIES, "mmbt", "refnet", (override,), pooler)
+        cell = refiner_cell(MOVIES, "mmbt", {"pooler": pooler}, pooler)
         paper = dict(
             zip((c.title for c in columns), ((n, None) for n in numbers or ()), strict=False)
         )
@@ -179,6 +187,30 @@ def table_5() -> ScoreTable:
             "average_last_two, the same objective; what stands between them is noise.",
         ),
     )
+
+
+def refiner_cell(data_set: str, model: str, settings: Mapping[str, str], label: str) -> Cell:
+    """Return ReFNet with these settings of its refiner: that of Table 3, if its YAML has them.
+
+    Args:
+        data_set: MMF's key of the data set.
+        model: a folder of ``projects/<data set>/configs``.
+        settings: keys of the block ``refiner`` and their values.
+        label: what sets the experiment apart.
+    """
+    if settings.items() <= REFINER_OF_THE_FILES.items():
+        return Cell(data_set, model, "refnet")
+    block = f"model_config.refnet_{model}.refiner"
+    overrides = tuple(f"{block}.{key}={value}" for key, value in settings.items())
+    return Cell(data_set, model, "refnet", overrides, label)
+
+
+def gamma_cell(data_set: str, model: str, gamma: float) -> Cell:
+    """Return ReFNet with ``gamma`` for each modality; with 0 it is the tables' baseline."""
+    if gamma == 0:
+        return Cell(data_set, model, "baseline")
+    weights = {f"weights.{modality}": f"{gamma:g}" for modality in MODALITIES}
+    return refiner_cell(data_set, model, weights, f"gamma{gamma:g}")
 
 
 def label_cell(data_set: str, model: str, variant: str, percent: float) -> Cell:
@@ -261,8 +293,7 @@ def losses_table() -> ScoreTable:
     columns = (MACRO, MICRO)
     rows = [_method("mmbt", "baseline", (MOVIES,), columns, (None, None))]
     for loss in ("cosine", "mse", "contrastive"):
-        override = f"model_config.refnet_mmbt.refiner.loss={loss}"
-        cell = Cell(MOVIES, "mmbt", "refnet", (override,), loss)
+        cell = refiner_cell(MOVIES, "mmbt", {"loss": loss}, loss)
         rows.append(Row(f"ReFNet-MMBT, {loss}", {MOVIES: cell}, "MMBT"))
     return ScoreTable(
         "a2",

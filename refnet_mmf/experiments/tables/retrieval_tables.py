@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from refnet_mmf.experiments.grid.cell import Cell
 from refnet_mmf.experiments.retrieval import KS, QUERIES
 from refnet_mmf.experiments.retrieve import MEANING
 from refnet_mmf.experiments.tables.embedding_measures import SPLIT
-from refnet_mmf.experiments.tables.paper_tables import MOVIES, NAMES, VARIANTS
+from refnet_mmf.experiments.tables.paper_tables import MOVIES, NAMES, VARIANTS, gamma_cell
 from refnet_mmf.experiments.tables.retrieval_scores import score_name
 from refnet_mmf.experiments.tables.score_table import Column, Row, ScoreTable
 
@@ -52,19 +51,10 @@ def _part(name: str, form: str, match: str) -> ScoreTable:
             }
             title = VARIANTS[variant] + NAMES[model]
             baseline = "" if variant == "baseline" else NAMES[model]
-            rows.append(Row(title, {MOVIES: _cell(model, variant)}, baseline, paper))
+            cell = gamma_cell(MOVIES, model, GAMMA if baseline else 0)
+            rows.append(Row(title, {MOVIES: cell}, baseline, paper))
     title = f"{TITLES[name]}, query: {MEANING[form]}; a match {MEANING[match]}"
     return ScoreTable(name, title, columns, rows, _NOTES, f"query {form}")
-
-
-def _cell(model: str, variant: str) -> Cell:
-    if variant == "baseline":
-        return Cell(MOVIES, model, variant)
-    weights = tuple(
-        f"model_config.refnet_{model}.refiner.weights.{modality}={GAMMA}"
-        for modality in _MODALITY.values()
-    )
-    return Cell(MOVIES, model, variant, weights, f"gamma{GAMMA}")
 
 
 _NOTES = (
