@@ -137,14 +137,15 @@ def keep_labels(dataset: Any, labelled: Collection[int]) -> None:
     Raises:
         RefnetError: one of these has no label.
     """
-    ids, before = sample_ids(dataset), 0
+    before = 0
     for part in parts_of(dataset):
         kept = [position - before for position in labelled if 0 <= position - before < len(part)]
         fields = FIELDS.get(part.dataset_name)
         for position in kept:
             if fields is not None and fields.label not in part.annotation_db[position]:
+                name = sample_ids(dataset)[before + position]
                 raise RefnetError(
-                    f"refnet.labels: {ids[before + position]} is among the labelled samples, and "
+                    f"refnet.labels: {name} is among the labelled samples, and "
                     f"has no field {fields.label!r}; refnet.labels.ids_file names those that have"
                 )
         _hide_labels(part, kept)

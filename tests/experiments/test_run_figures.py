@@ -102,7 +102,8 @@ def test_other_figures_share_their_runs_with_the_tables():
         assert label_cell(data_set, "mmbt", "refnet", 100.0) in TABLES["3"]().cells
         for gamma in (0.0, 0.1):
             assert gamma_cell(data_set, "mmbt", gamma) in TABLES["3"]().cells
-            assert gamma_cell("mmimdb", "gmu", gamma) in TABLES["2"]().cells
+    for gamma in (0.0, 0.1):
+        assert gamma_cell("mmimdb", "gmu", gamma) in TABLES["2"]().cells
     for part in retrieval_tables("1"):
         assert {gamma_cell("mmimdb", "mmbt", gamma) for gamma in (0.0, 0.2)} <= set(part.cells)
 

@@ -20,12 +20,10 @@ NAMES = {
 MACRO = Column("macro F1 test", MOVIES, "test", "refnet_macro_f1")
 MICRO = Column("micro F1 test", MOVIES, "test", "refnet_micro_f1")
 
-GAMMA = 0.1
-"""The weight of each modality's loss in the YAMLs of ``projects/``."""
 REFINER_OF_THE_FILES = {
     "loss": "cosine",
     "pooler": "average_last",
-    **{f"weights.{modality}": f"{GAMMA:g}" for modality in MODALITIES},
+    **{f"weights.{modality}": "0.1" for modality in MODALITIES},
 }
 """What a ``refnet.yaml`` sets of its refiner, or leaves as it is."""
 
@@ -200,9 +198,13 @@ def refiner_cell(data_set: str, model: str, settings: Mapping[str, str], label: 
     """
     if settings.items() <= REFINER_OF_THE_FILES.items():
         return Cell(data_set, model, "refnet")
+    return Cell(data_set, model, "refnet", refiner_options(model, settings), label)
+
+
+def refiner_options(model: str, settings: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the options of a command that set these keys of the block ``refiner``."""
     block = f"model_config.refnet_{model}.refiner"
-    overrides = tuple(f"{block}.{key}={value}" for key, value in settings.items())
-    return Cell(data_set, model, "refnet", overrides, label)
+    return tuple(f"{block}.{key}={value}" for key, value in settings.items())
 
 
 def gamma_cell(data_set: str, model: str, gamma: float) -> Cell:
@@ -325,10 +327,7 @@ def pairing_table() -> ScoreTable:
             if new is not None:
                 paper["refnet"][title] = (new, None)
         text, image = (0.1, 0.0) if label == "text" else (0.0, 0.2)
-        weights = (
-            f"model_config.refnet_mmbt.refiner.weights.text={text}",
-            f"model_config.refnet_mmbt.refiner.weights.image={image}",
-        )
+        weights = refiner_options("mmbt", {"weights.text": text, "weights.image": image})
         override = f"refnet.pairing={pairing}"
         baseline[setting] = Cell(MOVIES, "mmbt", "baseline", (override,), f"{label}_alone")
         refnet[setting] = Cell(MOVIES, "mmbt", "refnet", (override, *weights), f"{label}_alone")
