@@ -11,7 +11,7 @@ ON_MAIN = MMF_CHECKOUT=$(abspath $(MMF)) PYTHONPATH=$(CURDIR)/build/mmf-main $(B
 MMF_STAMP = $(VENV)/.mmf-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage test-main test-main-slow test-mmf bench bench-full mutants soak docs notebook dist lint typecheck clean
+.PHONY: help setup demo test test-slow coverage test-main test-main-slow test-mmf bench bench-full results mutants soak docs notebook dist lint typecheck clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +60,9 @@ bench: setup ## measure losses, steps, imports, growth; make bench MMF=DIR: MMF 
 
 bench-full: setup ## measure steps of networks of full size; DEVICE=cuda: on a GPU, and the rest there
 	$(BIN)/python -m benchmarks full-steps $(if $(filter cuda,$(DEVICE)),losses steps) --device $(or $(DEVICE),cpu) --page docs/benchmarks.md
+
+results: setup ## what docs/results.md shows, on miniature data: hundreds of runs, which can be cut off at will
+	PATH="$(abspath $(BIN)):$$PATH" docs/results/commands.sh results; docs/results/keep.sh results
 
 mutants: setup ## change the core in every place, one at a time: which changes do its tests miss? (an hour)
 	$(BIN)/python -m pip install $(PINS) --config-settings editable_mode=compat --editable '.[mutation]'

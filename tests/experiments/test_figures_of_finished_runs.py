@@ -126,6 +126,18 @@ def test_loss_curves_are_those_of_the_logs(place):
     assert {row["update"] for row in rows} == {"10", "20"}
 
 
+def test_loss_curves_of_results_whose_logs_are_gone_are_refused_in_one_line(place, capsys):
+    cells = [label_cell(DATA_SET, MODEL, variant, 100) for variant in VARIANTS]
+    for job in place.jobs(cells, [(0, 0)]):
+        write_finished(job, {"test": dict.fromkeys(METRICS[DATA_SET].values(), 0.5)})
+    options = ["--out", place.out, "--data-dir", place.data_dir, "--model", MODEL]
+    options += ["--data-set", DATA_SET, "--seeds", 1, "--labels", 100]
+    assert main(["figure", "10", *map(str, options)]) == 1
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("refnet figure 10: ") and "log.txt: no line of training" in last
+    assert not list(place.out.rglob("figure_10*"))
+
+
 def test_the_map_of_embeddings_shows_every_sample_in_every_view(place, capsys):
     """Two classes far apart; the features of text alone know the class."""
     random = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Sequence
 
 from refnet_mmf.experiments.grid.cell import Job
-from refnet_mmf.experiments.grid.runner import finished
+from refnet_mmf.experiments.grid.runner import unfinished
 
 
 def check_commands(jobs: Sequence[Job], *, with_data: bool) -> None:
@@ -20,11 +20,9 @@ def check_commands(jobs: Sequence[Job], *, with_data: bool) -> None:
     Raises:
         ValueError: one line for the first thing that is wrong.
     """
-    outcome = finished(jobs)
     kinds: dict[tuple[str, int], Job] = {}
-    for job in jobs:
-        if job not in outcome.results and job not in outcome.failures:
-            kinds.setdefault((job.cell.name, job.data_seed), job)
+    for job in unfinished(jobs):
+        kinds.setdefault((job.cell.name, job.data_seed), job)
     if not kinds or not (with_data or importlib.util.find_spec("mmf")):
         return
     from refnet_mmf import register

@@ -193,10 +193,10 @@ def _read_submission(args: argparse.Namespace) -> Submission | None:
 
 
 def jobs_for(cells: Sequence[Cell], options: GridOptions) -> list[Job]:
-    """Return the jobs of the cells that ``--only`` leaves; miniature data is made where it lacks.
+    """Return the jobs of the cells that ``--only`` leaves.
 
     Raises:
-        GridError: ``--only`` leaves none, or the data can't be made.
+        GridError: ``--only`` leaves none.
     """
     chosen = [
         cell for cell in cells if not options.only or any(w in cell.name for w in options.only)
@@ -215,46 +215,45 @@ def jobs_for(cells: Sequence[Cell], options: GridOptions) -> list[Job]:
 
 
 def data_dirs_for(data_sets: Iterable[str], options: GridOptions) -> DataDirs:
-    """Return MMF's ``env.data_dir`` by data set and data seed; make miniature data where it lacks.
+    """Return MMF's ``env.data_dir`` by data set and data seed."""
+    return {
+        (data_set, seed): options.data_dir or data_folder(options.out, data_set, seed)
+        for data_set in sorted(data_sets)
+        for seed in options.data_seeds
+    }
+
+
+def make_data_for(jobs: Sequence[Job], options: GridOptions) -> None:
+    """Make the miniature data that these jobs need; what is there is kept.
 
     Raises:
-        GridError: the data can't be made.
+        GridError: it can't be made.
     """
-    data_dirs = {}
-    for data_set in sorted(data_sets):
-        for seed in options.data_seeds:
-            if options.data_dir is not None:
-                data_dirs[data_set, seed] = options.data_dir
-                continue
-            folder = data_folder(options.out, data_set, seed)
-            if not options.dry_run:
-                _make_data(data_set, seed, folder)
-            data_dirs[data_set, seed] = folder
-    return data_dirs
+    for name, seed, folder in _miniature_data(jobs, options):
+        if make_data(name, "mini", folder, seed) != 0:
+            raise GridError(f"the miniature {name} could not be made in {folder}")
 
 
 def print_commands(jobs: Sequence[Job], options: GridOptions) -> None:
     """Print what makes the miniature data that the jobs lack, and then their commands."""
-    lacking = {
-        (job.cell.data_set, job.data_seed): None
-        for job in jobs
-        if options.data_dir is None
-        and not data_folder(options.out, job.cell.data_set, job.data_seed).exists()
-    }
-    for name, seed in lacking:
-        folder = shlex.quote(str(data_folder(options.out, name, seed)))
-        print(f"refnet data make {name} --size mini --seed {seed} --out {folder}")
+    for name, seed, folder in _miniature_data(jobs, options):
+        if not folder.exists():
+            place = shlex.quote(str(folder))
+            print(f"refnet data make {name} --size mini --seed {seed} --out {place}")
     print("\n".join(job.run.command for job in jobs))
+
+
+def _miniature_data(jobs: Sequence[Job], options: GridOptions) -> list[tuple[str, int, Path]]:
+    """Return name, seed and folder of the miniature data of ``jobs``; none where it is real."""
+    if options.data_dir is not None:
+        return []
+    needed = dict.fromkeys((job.cell.data_set, job.data_seed) for job in jobs)
+    return [(name, seed, data_folder(options.out, name, seed)) for name, seed in needed]
 
 
 def data_folder(out: Path, data_set: str, seed: int) -> Path:
     """Return the folder of a miniature data set."""
     return out / "data" / f"{data_set}-{seed}"
-
-
-def _make_data(data_set: str, seed: int, folder: Path) -> None:
-    if make_data(data_set, "mini", folder, seed) != 0:
-        raise GridError(f"the miniature {data_set} could not be made in {folder}")
 
 
 def _numbers(place: str, text: str) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -134,14 +135,26 @@ def _claimed(run: Run) -> dict[str, Any] | None:
 
 
 def _words(identity: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the words of a run's command and its versions, to be compared.
-
-    A YAML of ours is the same wherever the package lies.
-    """
-    command = re.sub(r"\bconfig=\S*/(projects/\S+)", r"config=\1", str(identity.get("command")))
+    """Return the words of a run's command and its versions, to be compared."""
     given = identity.get("versions")
     found = given.items() if isinstance(given, Mapping) else [("versions", given)]
-    return {"command": shlex.split(command), "versions": [f"{k} {v}" for k, v in found]}
+    command = wherever_it_lies(str(identity.get("command")))
+    return {"command": command, "versions": [f"{k} {v}" for k, v in found]}
+
+
+def wherever_it_lies(command: str) -> list[str]:
+    """Return the words of a run's command without what moving its folders changes.
+
+    A YAML of ours is the same wherever the package lies, and a run the same wherever the folder of
+    results lies that holds it and its data: paths are named from what these two share.
+    """
+    words = shlex.split(re.sub(r"\bconfig=\S*/(projects/\S+)", r"config=\1", command))
+    values = dict(word.split("=", 1) for word in words if "=" in word)
+    folders = [values[key] for key in ("env.data_dir", "env.save_dir") if key in values]
+    if len(folders) < 2 or not all(map(os.path.isabs, folders)):
+        return words
+    shared = os.path.commonpath(folders).rstrip("/")
+    return [word.replace(f"={shared}/", "=", 1) for word in words]
 
 
 def write_json(content: Any, path: Path) -> None:

@@ -67,6 +67,12 @@ def finished(jobs: Sequence[Job]) -> Outcome:
     return outcome
 
 
+def unfinished(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs that are still to do; one whose folder is another run's is none of them."""
+    outcome = finished(jobs)
+    return [job for job in jobs if job not in outcome.results and job not in outcome.failures]
+
+
 def run_all(
     jobs: Sequence[Job],
     workers: int,

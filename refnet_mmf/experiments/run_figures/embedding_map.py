@@ -98,7 +98,7 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
     data_set = read_name("--data-set", "data set with one class a sample", args.data_set, ONE_CLASS)
     model = read_name("--model", "model", args.model, NAMES)
     cells = {method_name(variant, model): Cell(data_set, model, variant) for variant in VARIANTS}
-    runs = run_cells(list(cells.values()), args)
+    runs = run_cells(list(cells.values()), args, reads_data=True)
     if runs is None:
         return None
     drawn: dict[tuple[str, str], tuple[Job, Cloud, Array]] = {}

@@ -13,11 +13,12 @@ from refnet_mmf.experiments.grid.command_checks import check_commands
 from refnet_mmf.experiments.grid.options import (
     GridError,
     jobs_for,
+    make_data_for,
     print_commands,
     read_grid_options,
 )
 from refnet_mmf.experiments.grid.run_folder import Result
-from refnet_mmf.experiments.grid.runner import run_all
+from refnet_mmf.experiments.grid.runner import run_all, unfinished
 from refnet_mmf.experiments.run_figures.choices import Defaults, read_overrides
 from refnet_mmf.experiments.tables.score_table import Column, Scores, scores
 
@@ -62,8 +63,15 @@ def with_options(cell: Cell, overrides: tuple[str, ...]) -> Cell:
     return replace(cell, overrides=(*cell.overrides, *overrides))
 
 
-def run_cells(cells: Sequence[Cell], args: argparse.Namespace) -> FigureRuns | None:
+def run_cells(
+    cells: Sequence[Cell], args: argparse.Namespace, *, reads_data: bool = False
+) -> FigureRuns | None:
     """Run what is not finished of ``cells``, or print the commands.
+
+    Args:
+        cells: the experiments.
+        args: of the command.
+        reads_data: whether the figure reads the data of finished runs, too.
 
     Returns:
         The runs; None: nothing but the commands was asked for.
@@ -78,6 +86,7 @@ def run_cells(cells: Sequence[Cell], args: argparse.Namespace) -> FigureRuns | N
         check_commands(jobs if overrides else [], with_data=False)
         print_commands(jobs, options)
         return None
+    make_data_for(jobs if reads_data else unfinished(jobs), options)
     check_commands(jobs, with_data=True)
     outcome = run_all(jobs, options.workers, submission=options.submission)
     if not outcome.results:

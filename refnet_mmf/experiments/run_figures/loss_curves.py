@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from refnet_mmf.experiments.figure_registry import DrawnFigure
+from refnet_mmf.experiments.grid.options import GridError
 from refnet_mmf.experiments.grid.statistics import Summary, summarize
 from refnet_mmf.experiments.line_figure import Line, draw_lines
 from refnet_mmf.experiments.mmf_log import curve
@@ -88,6 +89,9 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
     if runs is None:
         return None
     curves = loss_curves(runs, data_set, model, percents)
+    if not curves:
+        first = next(iter(runs.results)).run.log
+        raise GridError(f"{first}: no line of training; nor is there one in the logs of the others")
     panels: dict[str, dict[str, Line]] = defaultdict(dict)
     for found in sorted(curves, key=lambda found: [*_keys(data_set)].index(found.loss)):
         panels[f"{found.loss}, {found.percent:g} % labels"][found.method] = found.line

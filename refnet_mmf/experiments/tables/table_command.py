@@ -13,16 +13,17 @@ from refnet_mmf.experiments.grid.options import (
     GridOptions,
     add_grid_arguments,
     jobs_for,
+    make_data_for,
     print_commands,
     read_grid_options,
 )
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
-from refnet_mmf.experiments.grid.runner import Outcome, run_all
+from refnet_mmf.experiments.grid.runner import Outcome, finished, run_all, unfinished
 from refnet_mmf.experiments.page import Table
 from refnet_mmf.experiments.retrieval import MATCHES
 from refnet_mmf.experiments.table_files import say_written, show_tables, write_tables
 from refnet_mmf.experiments.tables import training_time
-from refnet_mmf.experiments.tables.embedding_measures import measured
+from refnet_mmf.experiments.tables.embedding_measures import known, measured
 from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.retrieval_tables import TITLES as RETRIEVAL_TITLES
 from refnet_mmf.experiments.tables.score_table import ScoreTable, comparison_rows, score_rows
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
         if options.dry_run:
             print_commands(jobs, options)
             return 0
+        make_data_for(_with_data_to_read(jobs, name), options)
         outcome = run_all(jobs, options.workers, submission=options.submission)
         if name in MEASURES:
             outcome = measured(outcome, MEASURES[name])
@@ -87,6 +89,14 @@ def _check_match(name: str, match: str | None) -> None:
         raise GridError(f"--match: only tables {names} have a rule of matching, not {name}")
 
 
+def _with_data_to_read(jobs: Sequence[Job], name: str) -> list[Job]:
+    """Return the jobs that are not finished, or whose embeddings are not measured."""
+    if name not in MEASURES:
+        return unfinished(jobs)
+    outcome = known(finished(jobs), MEASURES[name])
+    return [job for job in jobs if job not in outcome.results and job not in outcome.failures]
+
+
 def _make_times(options: GridOptions) -> int:
     """Measure and write the table of training times.
 
@@ -103,6 +113,7 @@ def _make_times(options: GridOptions) -> int:
     if options.dry_run:
         print_commands(jobs, options)
         return 0
+    make_data_for(training_time.unmeasured(rounds), options)
     times = training_time.measure(rounds)
     notes = [
         options.notice,

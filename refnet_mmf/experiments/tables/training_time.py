@@ -24,7 +24,12 @@ from tqdm import tqdm
 from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.options import GridError
-from refnet_mmf.experiments.grid.run_folder import RunFolderError, read_json, write_json
+from refnet_mmf.experiments.grid.run_folder import (
+    RunFolderError,
+    read_json,
+    wherever_it_lies,
+    write_json,
+)
 from refnet_mmf.experiments.grid.statistics import compare, summarize
 from refnet_mmf.experiments.mmf_log import interval_seconds
 from refnet_mmf.experiments.mmf_run import RunFailed, empty_folder, execute
@@ -114,6 +119,11 @@ def rounds_of(jobs: Sequence[Job]) -> list[Round]:
 def measure(rounds: Sequence[Round]) -> Times:
     """Measure the rounds that are not measured yet; one that fails does not stop the others."""
     return _times(tqdm(rounds, desc="rounds", unit="round"), lambda one: _stored(one) or _run(one))
+
+
+def unmeasured(rounds: Iterable[Round]) -> list[Job]:
+    """Return the jobs of the rounds that are not measured yet."""
+    return [job for one in rounds if not one.path.exists() for job in one.jobs.values()]
 
 
 def known_times(rounds: Iterable[Round]) -> Times:
@@ -232,9 +242,8 @@ def _stored(one: Round) -> dict[str, Any] | None:
     found = read_json(one.path)
     if found is None:
         return None
-    mine = identity(one)
-    for key, value in mine.items():
-        if found.get(key) != value:
+    for key, value in _compared(identity(one)).items():
+        if _compared(found).get(key) != value:
             raise RunFolderError(
                 f"{one.path}: holds times of other {key}; remove it, or choose another --out"
             )
@@ -248,6 +257,14 @@ def identity(one: Round) -> dict[str, Any]:
         "versions": versions(),
         "threads": THREADS,
     }
+
+
+def _compared(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `identity` has given, to be compared wherever the folder of results lies."""
+    given = identity.get("commands")
+    commands = given.items() if isinstance(given, Mapping) else ()
+    words = {variant: wherever_it_lies(str(command)) for variant, command in commands}
+    return {**identity, "commands": words}
 
 
 def _run(one: Round) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from refnet_mmf.experiments.grid.options import (
     GridOptions,
     add_grid_arguments,
     data_dirs_for,
+    make_data_for,
     print_commands,
     read_grid_options,
 )
@@ -146,7 +147,9 @@ def _tune(options: TuneOptions) -> int:
             "choose another --out for a new one"
         )
     data = data_dirs_for([options.data_set], grid)
-    check_commands(_baseline_jobs(options, data), with_data=False)
+    baseline = _baseline_jobs(options, data)
+    make_data_for(baseline, grid)
+    check_commands(baseline, with_data=False)
     failed = _search(search, options, data)
     unfinished = [trial.number for trial in search.trials if not trial.values]
     if unfinished and search.chosen is None and not options.skip_failed:
