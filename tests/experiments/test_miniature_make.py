@@ -12,6 +12,8 @@ import lmdb
 import numpy as np
 import pytest
 
+from refnet_mmf import __version__
+from refnet_mmf.experiments.miniature import make as module
 from refnet_mmf.experiments.miniature.make import DATA_SETS, SIZES, CannotMake, make
 from refnet_mmf.experiments.miniature.picture_encoder import region_features
 from refnet_mmf.experiments.miniature.sentences import words_of
@@ -146,6 +148,39 @@ def test_every_part_bears_the_mark_of_its_data_set(name, folder):
 def test_same_seed_same_bytes(name, folder, tmp_path):
     assert make(name, "tiny", tmp_path / "again", seed=0)
     assert contents(tmp_path / "again") == contents(folder)
+
+
+@pytest.mark.slow
+def test_a_set_is_the_same_with_the_picture_encoder_of_a_set_beside_it(memes, entailment, tmp_path):
+    shutil.copytree(memes, tmp_path / "memes")
+    assert make("visual_entailment", "tiny", tmp_path / "new", seed=0)
+    assert contents(tmp_path / "new") == contents(entailment)
+
+
+@pytest.mark.parametrize(
+    ("damage", "taken"),
+    [
+        (lambda set_: None, True),
+        (lambda set_: (set_ / "encoders/resnet18.pt").write_bytes(b"PK"), False),
+        (lambda set_: (set_ / "encoders/resnet18.pt").unlink(), False),
+        (lambda set_: (set_ / "miniature.json").write_text('["no manifest"]'), False),
+        (lambda set_: (set_ / "miniature.json").write_text('{"size": "tiny"}'), False),
+    ],
+    ids=["whole", "no weights", "no file", "no manifest", "half a manifest"],
+)
+def test_the_picture_encoder_of_a_set_beside_it_is_taken_over_if_it_is_whole(
+    damage, taken, memes, tmp_path
+):
+    damage(shutil.copytree(memes, tmp_path / "memes"))
+    wanted = {"size": "tiny", "seed": 0, "version": __version__}
+    assert (module._encoder_beside(tmp_path / "new", wanted) is not None) == taken
+
+
+def test_the_picture_encoder_of_another_seed_or_size_is_not_taken_over(memes):
+    wanted = {"size": "tiny", "seed": 0, "version": __version__}
+    assert module._encoder_beside(memes.parent / "new", wanted) is not None
+    for other in ({"seed": 1}, {"size": "mini"}, {"version": "0.0.1"}):
+        assert module._encoder_beside(memes.parent / "new", {**wanted, **other}) is None
 
 
 def test_a_set_that_is_there_is_kept_and_its_marks_renewed(entailment, tmp_path):

@@ -25,6 +25,7 @@ from refnet_mmf.experiments.miniature.data_set import DataSet, Layout, Sample
 from refnet_mmf.experiments.miniature.feature_store import write_feature_lmdb
 from refnet_mmf.experiments.miniature.picture_encoder import (
     NETWORK,
+    can_be_loaded,
     region_features,
     train_picture_encoder,
 )
@@ -75,6 +76,9 @@ sentences and shapes alone; the features in the lmdb are that ResNet's.
 """
 
 
+ENCODERS = "encoders"
+
+
 class CannotMake(ValueError):  # noqa: N818
     """The data set can't be made there; the message says why, in one line."""
 
@@ -82,7 +86,8 @@ class CannotMake(ValueError):  # noqa: N818
 def make(name: str, size: str, folder: Path, seed: int) -> bool:
     """Make a miniature data set.
 
-    Everything is written beside ``folder`` first and moved there when it is complete.
+    Everything is written beside ``folder`` first and moved there when it is complete. The picture
+    encoder depends on size and seed alone: that of a set that lies beside ``folder`` is taken over.
 
     Args:
         name: a key of `DATA_SETS`.
@@ -105,7 +110,7 @@ def make(name: str, size: str, folder: Path, seed: int) -> bool:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         fresh = Path(scratch) / "data"
-        _write(fresh, DATA_SETS[name], SIZES[size], wanted)
+        _write(fresh, DATA_SETS[name], SIZES[size], wanted, _encoder_beside(folder, wanted))
         if folder.exists():
             folder.rmdir()
         shutil.move(fresh, folder)
@@ -124,10 +129,45 @@ def _check_same(folder: Path, wanted: dict[str, Any]) -> None:
         raise CannotMake(f"{folder}: holds a miniature set of {said}; name another folder")
 
 
-def _write(folder: Path, data_set: DataSet, size: Size, manifest: dict[str, Any]) -> None:
-    """Write a whole miniature set into a new folder."""
+@dataclass(frozen=True)
+class _Encoder:
+    """A picture encoder that is trained.
+
+    Attributes:
+        weights: its file.
+        learnt: what training came to.
+    """
+
+    weights: Path
+    learnt: dict[str, float]
+
+
+def _encoder_beside(folder: Path, wanted: Mapping[str, Any]) -> _Encoder | None:
+    """Find the picture encoder of another set of the same size, seed and version."""
+    for manifest in sorted(folder.parent.glob(f"*/{MANIFEST}")):
+        try:
+            there = json.loads(manifest.read_text(encoding="utf-8"))
+            same = all(there[key] == wanted[key] for key in ("size", "seed", "version"))
+            found = _Encoder(
+                manifest.parent / ENCODERS / f"{NETWORK}.pt", there["encoders"]["picture"]
+            )
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+        if same and can_be_loaded(found.weights):
+            return found
+    return None
+
+
+def _write(
+    folder: Path,
+    data_set: DataSet,
+    size: Size,
+    manifest: dict[str, Any],
+    encoder: _Encoder | None,
+) -> None:
+    """Write a whole miniature set into a new folder; ``encoder``: the picture encoder, if known."""
     seed = manifest["seed"]
-    datasets, encoders, layout = folder / "datasets", folder / "encoders", data_set.layout
+    datasets, encoders, layout = folder / "datasets", folder / ENCODERS, data_set.layout
     encoders.mkdir(parents=True)
     counts = {"train": size.train, "dev": size.dev, "test": size.test}
     splits = _draw(data_set, counts, seed)
@@ -139,9 +179,7 @@ def _write(folder: Path, data_set: DataSet, size: Size, manifest: dict[str, Any]
     }
     weights = encoders / f"{NETWORK}.pt"
     with _processes() as pool:
-        picture = pool.submit(
-            train_picture_encoder, weights, updates=size.picture_updates, seed=seed
-        )
+        picture = pool.submit(_picture_encoder, weights, size, seed, encoder)
         text = pool.submit(
             train_text_encoder,
             data_set.corpus(seed, size.sentences),
@@ -163,6 +201,16 @@ def _write(folder: Path, data_set: DataSet, size: Size, manifest: dict[str, Any]
     _write_text(folder / MANIFEST, json.dumps(described, indent=2) + "\n")
     said = ", ".join(f"{count} {split}" for split, count in counts.items())
     _write_text(folder / "README.txt", README.format(**manifest, counts=said, network=NETWORK))
+
+
+def _picture_encoder(
+    weights: Path, size: Size, seed: int, known: _Encoder | None
+) -> dict[str, float]:
+    """Put the picture encoder into its file, and return what training came to."""
+    if known is None:
+        return train_picture_encoder(weights, updates=size.picture_updates, seed=seed)
+    shutil.copyfile(known.weights, weights)
+    return known.learnt
 
 
 def _draw(data_set: DataSet, counts: Mapping[str, int], seed: int) -> dict[str, dict[str, Sample]]:

@@ -26,7 +26,7 @@ from refnet_mmf.experiments.miniature.pictures import (
 from refnet_mmf.experiments.miniature.randomness import repeatable_torch, stream
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 NETWORK = "resnet18"
 """Constructor in torchvision.models; its state dict is what is saved."""
@@ -108,10 +108,8 @@ def region_features(
     import torch
     from PIL import Image
     from torch import nn
-    from torchvision import models
 
-    network = models.get_model(NETWORK, weights=None, num_classes=len(ATTRIBUTES))
-    network.load_state_dict(torch.load(file, weights_only=True))
+    network = _load(file)
     trunk = nn.Sequential(*list(network.children())[:-2]).eval()
     with repeatable_torch(0), torch.inference_mode():
         for start in tqdm(range(0, len(pictures), batch_size), desc="features", unit="batch"):
@@ -119,6 +117,24 @@ def region_features(
             images = as_images([np.asarray(Image.open(picture)) for picture in batch])
             maps = trunk(images).flatten(start_dim=2).transpose(1, 2)
             yield from maps.contiguous().numpy()
+
+
+def can_be_loaded(file: Path) -> bool:
+    """Tell whether a file holds what `train_picture_encoder` saves."""
+    try:
+        _load(file)
+    except Exception:  # whatever torch raises over a file that is missing, cut off, another's
+        return False
+    return True
+
+
+def _load(file: Path) -> nn.Module:
+    import torch
+    from torchvision import models
+
+    network = models.get_model(NETWORK, weights=None, num_classes=len(ATTRIBUTES))
+    network.load_state_dict(torch.load(file, weights_only=True))
+    return network
 
 
 def as_images(pictures: Sequence[Pixels]) -> Tensor:
