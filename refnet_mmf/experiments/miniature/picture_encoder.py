@@ -132,7 +132,7 @@ def _load(file: Path) -> nn.Module:
     import torch
     from torchvision import models
 
-    network = models.get_model(NETWORK, weights=None, num_classes=len(ATTRIBUTES))
+    network: nn.Module = models.get_model(NETWORK, weights=None, num_classes=len(ATTRIBUTES))
     network.load_state_dict(torch.load(file, weights_only=True))
     return network
 
