@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,14 @@ class Table:
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+
+    @property
+    def of_words(self) -> list[bool]:
+        """Whether a column is one of words, by its number: the first is, and what has any word."""
+        return [
+            column == 0 or any(re.search("[A-Za-z]{3}", row[column]) for row in self.rows)
+            for column in range(len(self.header))
+        ]
 
 
 @dataclass(frozen=True)
@@ -63,11 +72,17 @@ class Page:
 
 
 def render_page(page: Page) -> str:
-    """Render ``page``; everything that is shown is escaped."""
+    """Render ``page``; everything that is shown is escaped, and no number is broken in two."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
+    environment.filters["unbroken"] = unbroken
     return environment.get_template("page.html").render(page=page)
+
+
+def unbroken(cell: str) -> str:
+    """Return a cell whose numbers are not broken between two lines."""
+    return re.sub(r"(?<=\d) (±|to) (?=[-+]?\d)", "\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", cell)
 
 
 def as_text(table: Table) -> str:
@@ -76,10 +91,10 @@ def as_text(table: Table) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.header))]
     lines = [
         "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if words else cell.rjust(width)
+            for cell, width, words in zip(row, widths, table.of_words, strict=True)
         )
         for row in rows
     ]
     rule = "-" * len(lines[0])
-    return "\n".join([table.caption, "", lines[0], rule, *lines[1:]])
+    return "\n".join([table.caption, "", lines[0].rstrip(), rule, *map(str.rstrip, lines[1:])])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from refnet_mmf.experiments.page import Page, Section, Table
+from refnet_mmf.experiments.page import Page, Section, Table, unbroken
 from refnet_mmf.experiments.table_files import markdown_cells
 from refnet_mmf.plugin.atomic_file import write_atomically
 
@@ -44,7 +44,7 @@ def _text_of(section: Section) -> list[str]:
 
 def _table(table: Table) -> str:
     header = [_escape(cell) for cell in table.header]
-    rows = [[_escape(cell) for cell in row] for row in table.rows]
+    rows = [[_escape(unbroken(cell)) for cell in row] for row in table.rows]
     return f"*{_escape(table.caption)}*\n\n{markdown_cells(header, rows)}"
 
 

@@ -12,10 +12,11 @@ from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import jobs_of
 from refnet_mmf.experiments.grid.options import data_folder
 from refnet_mmf.experiments.grid.statistics import compare
-from refnet_mmf.experiments.page import Page, Section, Table
+from refnet_mmf.experiments.page import Page, Section, Table, as_text, render_page
 from refnet_mmf.experiments.page_markdown import write_markdown
 from refnet_mmf.experiments.report.claims import CLAIMS, verdict
 from refnet_mmf.experiments.report.collect import Place, finished_runs
+from refnet_mmf.experiments.report.report_command import seeds_of
 from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.paper_tables import TABLES
@@ -72,6 +73,42 @@ def test_the_claims_name_rows_and_columns_that_there_are():
 )
 def test_a_claim_is_judged_by_the_sides_of_its_intervals(own, seen):
     assert verdict([compare(values, [0.0] * len(values)) for values in own]) == seen
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [
+        ([(0, 0)], "data seed 0, seed 0"),
+        ([(0, 5), (0, 0)], "data seed 0, seeds 0, 5"),
+        ([(d, s) for d in (0, 1, 2) for s in range(8)], "data seeds 0 to 2, seeds 0 to 7"),
+        ([(0, 0), (0, 1), (0, 2), (4, 7)], "data seed 0, seeds 0 to 2; data seed 4, seed 7"),
+        ([], ""),
+    ],
+)
+def test_seeds_are_named_in_short(seeds, words):
+    place = Place(Path("results"), "mini", None)
+    assert seeds_of(place.jobs([TABLES["2"]().cells[0]], seeds)) == words
+
+
+def test_commands_are_as_typed_where_the_report_is_made(results, monkeypatch):
+    monkeypatch.chdir(results.parent)
+    assert main(["report", "--out", "results", "--markdown", "page.md"]) == 0
+    for page in ("page.md", "results/report_mini.html"):
+        text = Path(page).read_text()
+        assert "env.data_dir=results/data/mmimdb-4 " in text
+        assert "env.save_dir=results/runs/mini/mmimdb-gmu-baseline/data-4/seed-1" in text
+        assert str(results) not in text
+
+
+def test_words_stand_left_numbers_right_and_none_is_broken():
+    rows = [["a", "12.00 ± 0.10", "-1.00 to +2.00", "top-5 of three"], ["b", "-", "-", "-"]]
+    table = Table("caption", ["", "score", "interval", "metric"], rows)
+    assert table.of_words == [True, False, False, True]
+    shown = as_text(table).splitlines()
+    assert shown[5] == "b             -               -  -"
+    page = render_page(Page("title", "notice", [Section("s", tables=[table])]))
+    assert "<td>12.00\xa0±\xa00.10</td><td>-1.00\xa0to\xa0+2.00</td>" in page
+    assert '<td class="words">top-5 of three</td>' in page
 
 
 def test_what_is_finished_is_found_with_whatever_seeds(results):

@@ -7,11 +7,11 @@ import html
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from refnet_mmf.experiments.grid.cell import Scale
+from refnet_mmf.experiments.grid.cell import Job, Scale
 from refnet_mmf.experiments.grid.options import MINIATURE_NOTICE, GridError, check_scale
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome
@@ -150,10 +150,10 @@ def _outcomes(tables: Mapping[str, Sequence[ScoreTable]], place: Place) -> dict[
 def _section(title: str, parts: Sequence[ScoreTable], outcome: Outcome) -> Section:
     """Return a table's part of the page: scores, differences, a command of each experiment."""
     one_of_each = {job.cell: job.run.command for job in outcome.results}
-    runs = {(job.data_seed, job.seed) for job in outcome.results}
     notes = [
-        f"{len(outcome.results)} finished runs; data seeds and seeds: "
-        + ", ".join(f"{data}/{seed}" for data, seed in sorted(runs)),
+        "; ".join(
+            filter(None, [f"{len(outcome.results)} finished runs", seeds_of(outcome.results)])
+        ),
         *(f"Left out: {job.run.name}: {reason}" for job, reason in outcome.failures.items()),
     ]
     return Section(
@@ -165,8 +165,30 @@ def _section(title: str, parts: Sequence[ScoreTable], outcome: Outcome) -> Secti
             for rows in (score_rows, comparison_rows)
             if outcome.results
         ],
-        commands=list(one_of_each.values()),
+        commands=[command.replace(f"{Path.cwd()}/", "") for command in one_of_each.values()],
     )
+
+
+def seeds_of(jobs: Iterable[Job]) -> str:
+    """Word with which seeds there are jobs, by the seed of their data."""
+    by_data: dict[int, set[int]] = {}
+    for job in jobs:
+        by_data.setdefault(job.data_seed, set()).add(job.seed)
+    by_seeds: dict[tuple[int, ...], list[int]] = {}
+    for data_seed, seeds in sorted(by_data.items()):
+        by_seeds.setdefault(tuple(sorted(seeds)), []).append(data_seed)
+    return "; ".join(
+        f"data seed{'s' * (len(data) > 1)} {_listed(data)}, seed{'s' * (len(seeds) > 1)} "
+        f"{_listed(seeds)}"
+        for seeds, data in by_seeds.items()
+    )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Word rising numbers; a row of three or more without a gap by its ends."""
+    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
+        return f"{numbers[0]} to {numbers[-1]}"
+    return ", ".join(map(str, numbers))
 
 
 def _facts(outcomes: Mapping[str, Outcome]) -> dict[str, str]:
