@@ -9,6 +9,10 @@ from refnet_mmf.experiments.table_files import markdown_cells
 from refnet_mmf.plugin.atomic_file import write_atomically
 
 
+PICTURE = "picture"
+"""What a report's pictures are called: not as figures are, which the next report looks for."""
+
+
 def write_markdown(page: Page, path: Path) -> list[Path]:
     """Write ``page`` to ``path``, and its pictures into a folder of that name without the ending.
 
@@ -24,7 +28,7 @@ def write_markdown(page: Page, path: Path) -> list[Path]:
     for section in page.sections:
         parts += _text_of(section)
         for figure in section.figures:
-            file = pictures / f"figure_{len(files) + 1}.svg"
+            file = pictures / f"{PICTURE}_{len(files) + 1}.svg"
             write_atomically(figure.svg.decode("utf-8"), file)
             files.append(file)
             parts.append(f"![{_escape(figure.caption)}]({pictures.name}/{file.name})")

@@ -60,19 +60,22 @@ class TrainingCheckpoint(Checkpoint):
     def _refuse_what_is_not_finite(self, update: int) -> None:
         """Refuse to write weights from which no run can go on; the loss tells a batch later.
 
+        Where ``training.exit_on_nan_losses`` is off, they are written, with a warning.
+
         Raises:
-            RefnetError: one of them is not finite, and ``training.exit_on_nan_losses`` is on.
+            RefnetError: one of them is not finite, and it is on.
         """
-        if not self.config.training.get("exit_on_nan_losses", True):
-            return
         weights = self.trainer.bare_model.state_dict()
         numbers = {name: value for name, value in weights.items() if value.is_floating_point()}
         finite = torch.stack([torch.isfinite(value).all() for value in numbers.values()])
         if not bool(finite.all()):
             name = next(name for name, each in zip(numbers, finite, strict=True) if not each)
+            said = f"update {update}: the weights are not finite any more ({name})"
+            if not self.config.training.get("exit_on_nan_losses", True):
+                logger.warning(f"{said}, and are written as they are")
+                return
             raise RefnetError(
-                f"update {update}: the weights are not finite any more ({name}), and are not "
-                "written; the checkpoints are of earlier updates"
+                f"{said}, and are not written; the checkpoints are of earlier updates"
             )
 
     def save_config(self) -> None:

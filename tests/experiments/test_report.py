@@ -147,9 +147,17 @@ def test_the_page_is_written_as_markdown_too(results, tmp_path, capsys):
     assert [cell.strip() for cell in row.split("|")][3] == "seen here"
     assert text.count("mmf_run env.user_dir=refnet_mmf") == 6
     drawn = re.findall(r"!\[[^]]*\]\(([^)]*)\)", text)
-    assert drawn == ["results/figure_1.svg"]
+    assert drawn == ["results/picture_1.svg"]
     picture = (page.parent / drawn[0]).read_bytes()
     assert picture == next((results / "figures").glob("*.svg")).read_bytes()
+
+
+def test_a_report_does_not_find_its_own_pictures(results, monkeypatch):
+    monkeypatch.chdir(results.parent)
+    assert main(["figure", "9", "--out", "results/figures", "--modalities", "16"]) == 0
+    for _ in range(2):
+        assert main(["report", "--markdown", "results.md"]) == 0
+        assert len(re.findall(r"!\[", Path("results.md").read_text())) == 1
 
 
 def test_markdown_shows_signs_as_they_are(tmp_path):

@@ -144,6 +144,7 @@ def test_values_that_are_no_numbers_are_words_in_what_a_run_leaves(mmf_run):
         "training.exit_on_nan_losses=False",
     )
     assert run.code == 0, run.output[-3000:]
+    assert "are not finite any more" in run.output and "are written as they are" in run.output
 
     def refuse(word):
         raise AssertionError(f"{word} is no JSON")
