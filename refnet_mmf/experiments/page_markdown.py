@@ -8,7 +8,6 @@ from refnet_mmf.experiments.page import Page, Section, Table, unbroken
 from refnet_mmf.experiments.table_files import markdown_cells
 from refnet_mmf.plugin.atomic_file import write_atomically
 
-
 PICTURE = "picture"
 """What a report's pictures are called: not as figures are, which the next report looks for."""
 
