@@ -62,7 +62,8 @@ bench-full: setup ## measure steps of networks of full size; DEVICE=cuda: on a G
 	$(BIN)/python -m benchmarks full-steps $(if $(filter cuda,$(DEVICE)),losses steps) --device $(or $(DEVICE),cpu) --page docs/benchmarks.md
 
 results: setup ## what docs/results.md shows, on miniature data: hundreds of runs, which can be cut off at will
-	PATH="$(abspath $(BIN)):$$PATH" docs/results/commands.sh results; docs/results/keep.sh results
+	PATH="$(abspath $(BIN)):$$PATH" docs/results/commands.sh results; status=$$?; \
+		docs/results/keep.sh results; exit $$status
 
 mutants: setup ## change the core in every place, one at a time: which changes do its tests miss? (an hour)
 	$(BIN)/python -m pip install $(PINS) --config-settings editable_mode=compat --editable '.[mutation]'

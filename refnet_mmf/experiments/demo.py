@@ -20,6 +20,7 @@ import yaml
 from tqdm import tqdm
 
 from refnet_mmf.core.messages import unknown
+from refnet_mmf.experiments.grid.runner import visible_gpus
 from refnet_mmf.experiments.line_figure import line_figure
 from refnet_mmf.experiments.mmf_log import curve, last_values
 from refnet_mmf.experiments.mmf_run import Run, RunFailed, execute
@@ -27,6 +28,7 @@ from refnet_mmf.experiments.page import Figure, Page, Section, Table, as_text, r
 from refnet_mmf.experiments.tables.paper_tables import MODALITIES
 from refnet_mmf.experiments.versions import OF_A_RUN, versions_with_python
 from refnet_mmf.paths import PROJECTS
+from refnet_mmf.plugin.atomic_file import write_atomically
 
 DATASET = "hateful_memes"
 METHODS = {
@@ -74,14 +76,14 @@ def run(args: argparse.Namespace) -> int:
         )
         for name, (recipe, model) in METHODS.items()
     ]
+    page = out / "report.html"
     try:
         seconds = train(runs)
-    except RunFailed as error:
+        table = result_table(runs, args.seed)
+        write_atomically(render_page(build_page(runs, table, seconds, args.seed)), page)
+    except (RunFailed, OSError) as error:
         print(f"refnet demo: {error}", file=sys.stderr)
         return 1
-    table = result_table(runs, args.seed)
-    page = out / "report.html"
-    page.write_text(render_page(build_page(runs, table, seconds, args.seed)), encoding="utf-8")
     print(f"\n{as_text(table)}\n\n{NOTICE}")
     print(f"Took {(time.monotonic() - start) / 60:.1f} minutes. The page: {page}")
     return 0
@@ -133,7 +135,7 @@ def train(runs: Sequence[Run]) -> dict[str, float]:
                 bar.update(update - bar.n)
 
             try:
-                return execute(run, show)
+                return execute(run, show, 0 if visible_gpus() else None)
             finally:
                 bar.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,10 @@ KEYS = (
     "pooler",
     "versions",
 )
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+UNREADABLE = (
+    *(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile),
+    *(RuntimeError, zlib.error),  # of a zip that says that it is encrypted, and of one that is cut
+)
 
 
 class EmbeddingError(ValueError):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from refnet_mmf.experiments.mmf_log import Progress, read_progress
 POLL_SECONDS = 0.5
 LAST_LINES = 12
 LOCK = "run.lock"
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+THREADS = "OMP_NUM_THREADS=1"
+"""A run computes with one thread, on every machine and beside others: its number depends on it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Run:
     @property
     def command(self) -> str:
         """The command, as it can be typed."""
-        return shlex.join(["mmf_run", *self.arguments])
+        return f"{THREADS} {shlex.join(['mmf_run', *self.arguments])}"
 
     @property
     def log(self) -> Path:
@@ -64,19 +67,19 @@ class RunFailed(RuntimeError):  # noqa: N818
 def execute(
     run: Run,
     on_progress: Callable[[int, int], None],
-    threads: int = 1,
     gpu: int | None = None,
+    lock: int | None = None,
 ) -> float:
     """Run it to its end.
 
-    The process holds a lock on its folder, which a command that was killed leaves to it: started
+    The process holds the lock of its folder, which a command that was killed leaves to it: started
     again, the command waits for it, and goes on from what it has left.
 
     Args:
         run: what to run; its folder is made. The log of an earlier part is kept.
         on_progress: called now and then with the updates done and the updates in all.
-        threads: how many threads it may compute with.
-        gpu: the one that it sees; None: what this process sees.
+        gpu: number of the one that it sees, of those that this process sees; None: all of them.
+        lock: of its folder, as `locked` gives it; None: it is taken here.
 
     Returns:
         Seconds that it took.
@@ -84,15 +87,21 @@ def execute(
     Raises:
         RunFailed: it ended with an error.
     """
-    run.folder.mkdir(parents=True, exist_ok=True)
+    with locked(run.folder) if lock is None else nullcontext(lock) as held:
+        return _execute(run, on_progress, gpu, held)
+
+
+def _execute(
+    run: Run, on_progress: Callable[[int, int], None], gpu: int | None, lock: int
+) -> float:
     start = time.monotonic()
-    with _locked(run.folder) as lock, run.log.open("ab") as log:
+    with run.log.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "mmf_cli.run", *run.arguments],
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=_environment(threads, gpu),
+            env=_environment(gpu),
             pass_fds=[lock],
         )
         updates = 0
@@ -118,7 +127,7 @@ def execute(
 
 def empty_folder(run: Run) -> None:
     """Remove what an earlier process has left in a run's folder, once that has ended."""
-    with _locked(run.folder):
+    with locked(run.folder):
         for path in run.folder.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -136,8 +145,9 @@ def _follow(file: Path) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[int]:
+def locked(folder: Path) -> Iterator[int]:
     """Wait for the lock of a run's folder; give the file that holds it, for the run to keep."""
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -147,7 +157,14 @@ def _locked(folder: Path) -> Iterator[int]:
         yield file.fileno()
 
 
-def _environment(threads: int, gpu: int | None) -> Mapping[str, str]:
-    pinned = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
-    device = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": str(gpu)}
+def _environment(gpu: int | None) -> Mapping[str, str]:
+    name, threads = THREADS.split("=")
+    pinned = {name: threads, "TOKENIZERS_PARALLELISM": "false"}
+    device = {} if gpu is None else {VISIBLE_GPUS: _name_of(gpu)}
     return {**os.environ, **pinned, **device}
+
+
+def _name_of(gpu: int) -> str:
+    """Return what a GPU is called, by its number among those that this process sees."""
+    visible = os.environ.get(VISIBLE_GPUS, "").split(",")
+    return visible[gpu].strip() if gpu < len(visible) and visible[gpu].strip() else str(gpu)

@@ -28,7 +28,7 @@ def write_markdown(page: Page, path: Path) -> list[Path]:
         parts += _text_of(section)
         for figure in section.figures:
             file = pictures / f"{PICTURE}_{len(files) + 1}.svg"
-            write_atomically(figure.svg.decode("utf-8"), file)
+            write_atomically(figure.svg, file)
             files.append(file)
             parts.append(f"![{_escape(figure.caption)}]({pictures.name}/{file.name})")
         if section.commands:
@@ -37,6 +37,9 @@ def write_markdown(page: Page, path: Path) -> list[Path]:
         facts = [f"* {_escape(name)}: {_escape(value)}" for name, value in page.facts.items()]
         parts += ["## How this was made", "\n".join(facts)]
     write_atomically("\n\n".join(parts) + "\n", path)
+    for older in pictures.glob(f"{PICTURE}_*.svg"):
+        if older not in files:
+            older.unlink()
     return [path, *files]
 
 

@@ -32,15 +32,22 @@ def as_latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
     parts = []
     for table in tables:
         cells = tabulate(table.rows, table.header, tablefmt="latex_booktabs", disable_numparse=True)
-        caption = _escape(table.caption)
+        caption = _escape(" ".join([table.caption, *notices(notes)]))
         parts.append(f"\\begin{{table}}\n\\caption{{{caption}}}\n{cells}\n\\end{{table}}")
     comments = ("\n".join(f"% {line}" for line in note.splitlines()) for note in notes)
     return "\n\n".join([*parts, *comments]) + "\n"
 
 
-def as_csv(table: Table) -> str:
-    """Return a table as CSV, its header first."""
-    return csv_text(table.header, table.rows)
+def as_csv(table: Table, notes: Sequence[str] = ()) -> str:
+    """Return a table as CSV, its header first; a last column marks numbers of miniature data."""
+    if not notices(notes):
+        return csv_text(table.header, table.rows)
+    return csv_text([*table.header, "data"], [[*row, "MINIATURE"] for row in table.rows])
+
+
+def notices(notes: Sequence[str]) -> list[str]:
+    """Return those of ``notes`` without which no number may be shown."""
+    return [note for note in notes if "MINIATURE" in note]
 
 
 def show_table(table: Table, notes: Sequence[str], path: Path | None) -> None:
@@ -84,7 +91,8 @@ def write_tables(
     tables: Sequence[Table], notes: Sequence[str], folder: Path, name: str
 ) -> list[Path]:
     """Write ``NAME.md``, ``NAME.tex``, and one CSV a table; return their paths."""
-    texts = [as_markdown(tables, notes), as_latex(tables, notes), *map(as_csv, tables)]
+    csvs = (as_csv(table, notes) for table in tables)
+    texts = [as_markdown(tables, notes), as_latex(tables, notes), *csvs]
     paths = _paths(folder, name, len(tables))
     for path, text in zip(paths, texts, strict=True):
         write_atomically(text, path)

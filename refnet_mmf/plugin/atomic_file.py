@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,18 +36,31 @@ def save_atomically(content: Any, *paths: Path) -> None:
             link_or_copy(first, temporary)
 
 
-def write_atomically(text: str, path: Path) -> None:
-    """Write a text file, whole or not at all."""
-    with in_place_of(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-        _bring_to_disk(temporary)
+def write_atomically(content: str | bytes, path: Path) -> None:
+    """Write a file, whole or not at all; text as UTF-8. Several processes may do so at a time.
+
+    Raises:
+        OSError: it can't be written; the message names it.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        with in_place_of(path, f"{os.getpid()}-{threading.get_ident()}") as temporary:
+            temporary.write_bytes(data)
+            _bring_to_disk(temporary)
+    except OSError as error:
+        raise type(error)(f"{path}: could not be written: {error.strerror}") from None
 
 
 @contextmanager
-def in_place_of(path: Path) -> Iterator[Path]:
-    """Give the path of a file to write, which then takes the place of ``path``."""
+def in_place_of(path: Path, who: str = "") -> Iterator[Path]:
+    """Give the path of a file to write, which then takes the place of ``path``.
+
+    Args:
+        path: where it belongs.
+        who: sets it apart from those that others write for the same place at the same time.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.unfinished")
+    temporary = path.with_name(f".{path.name}.{who}{'.' if who else ''}unfinished")
     temporary.unlink(missing_ok=True)
     try:
         yield temporary

@@ -195,6 +195,31 @@ def test_a_map_takes_as_many_samples_as_it_is_told(place):
     assert len(rows) == len(VARIANTS) * 12 * 5
 
 
+def test_a_run_without_embeddings_is_named_and_the_others_are_drawn(place, capsys):
+    points = np.random.default_rng(0).normal(size=(30, 5))
+    embeddings = EmbeddingSet(
+        ids=np.arange(30),
+        fused=points,
+        features={"text": points, "image": points},
+        queries={"text": points, "image": points},
+        labels=np.arange(30) % 2,
+    )
+    written = []
+    for variant in VARIANTS:
+        for job in place.jobs([Cell(DATA_SET, MODEL, variant)], [(0, seed) for seed in SEEDS]):
+            write_finished(job, {"test": dict.fromkeys(METRICS[DATA_SET].values(), 0.5)})
+            written.append(write_test_embeddings(job, embeddings))
+    written[0].write_bytes(b"PK\x03\x04 damaged")
+    (written[0].parent / "best.ckpt").unlink()
+    options = ["--out", place.out, "--data-dir", place.data_dir, "--model", MODEL]
+    options += ["--data-set", DATA_SET, "--seeds", len(SEEDS)]
+    assert main(["figure", "5", *map(str, options)]) == 1
+    said = capsys.readouterr()
+    assert f"{written[0].parent}: the run is finished, and its checkpoints are gone" in said.out
+    assert "1 runs failed" in said.err
+    assert list(place.out.rglob("figure_5*.svg"))
+
+
 def test_runs_that_are_not_finished_are_not_run_without_data(place, capsys):
     (place.data_dir / "datasets").mkdir()
     words = ["--out", place.out, "--data-dir", place.data_dir, "--model", MODEL, "--seeds", 1]

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -21,7 +22,7 @@ from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Cell, jobs_of
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import finished, run_all
-from refnet_mmf.experiments.mmf_run import LOCK, Run, _follow, empty_folder
+from refnet_mmf.experiments.mmf_run import LOCK, Run, _environment, _follow, empty_folder
 
 pytestmark = pytest.mark.mmf
 SHORT = (
@@ -62,13 +63,16 @@ def test_a_grid_is_run_once_and_a_failure_does_not_stop_the_rest(jobs, capfd):
 
 
 @pytest.mark.slow
-def test_a_run_by_hand_from_the_command_gives_the_number(jobs, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_by_hand_from_the_command_gives_the_number(jobs, tmp_path, workers):
     (job,) = jobs(CELL)
-    result = run_all([job], workers=1).results[job]
+    result = run_all([job], workers=workers).results[job]
     other = tmp_path / "by_hand"
     words = [word for word in shlex.split(job.run.command) if not word.startswith("env.save_dir")]
-    command = [sys.executable, "-m", "mmf_cli.run", *words[1:], f"env.save_dir={other}"]
-    subprocess.run(command, check=True, capture_output=True)
+    assert words[:2] == ["OMP_NUM_THREADS=1", "mmf_run"]
+    command = [sys.executable, "-m", "mmf_cli.run", *words[2:], f"env.save_dir={other}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
     by_hand = json.loads((other / "evaluations.json").read_text())
     assert by_hand["test"]["test/hateful_memes/refnet_roc_auc"] == value(result)
 
@@ -126,6 +130,23 @@ def test_a_grid_that_is_killed_goes_on_where_it_was(jobs, memes, tmp_path):
     assert result.values == expected.values
 
 
+def test_of_two_commands_on_one_run_the_later_takes_what_the_earlier_has_finished(jobs):
+    (job,) = jobs(CELL)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: run_all([job], workers=1), range(2))
+    assert first.results == second.results and not first.failures
+    assert job.run.log.read_text().count("Finished run in") == 1
+
+
+def test_a_run_sees_the_gpu_that_the_user_let_this_process_see(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert _environment(1)["CUDA_VISIBLE_DEVICES"] == "1"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-c4f1")
+    assert _environment(0)["CUDA_VISIBLE_DEVICES"] == "2"
+    assert _environment(1)["CUDA_VISIBLE_DEVICES"] == "GPU-c4f1"
+    assert _environment(None)["CUDA_VISIBLE_DEVICES"] == "2,GPU-c4f1"
+
+
 class TestRunFolder:
     """What a folder says is whole, and of this run."""
 
@@ -148,6 +169,43 @@ class TestRunFolder:
         (other,) = jobs(Cell("hateful_memes", "mmbt", "refnet", ("training.max_updates=7",)))
         with pytest.raises(RunFolderError, match="holds a run with another command"):
             run_folder.start(other.run)
+
+    def test_a_result_of_another_version_is_refused_whatever_the_run_says_of_its_start(self, jobs):
+        (job,) = jobs(CELL)
+        run_folder.start(job.run)
+        started = json.loads((job.run.folder / "run.json").read_text())
+        other = {**started, "versions": {"torch": "1.0"}, "values": {"test": {}}}
+        (job.run.folder / "result.json").write_text(json.dumps(other))
+        assert "holds a run with another version" in finished([job]).failures[job]
+        (job.run.folder / "run.json").unlink()
+        assert "holds a run with another version" in finished([job]).failures[job]
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            {"seconds": "long"},
+            {"values": [1]},
+            {"values": {"test": {"a": "word"}}},
+            {"values": None},
+        ],
+    )
+    def test_a_result_that_is_none_is_refused_in_one_line(self, jobs, damage):
+        (job,) = jobs(CELL)
+        run_folder.start(job.run)
+        started = json.loads((job.run.folder / "run.json").read_text())
+        content = {**started, "values": {"test": {}}, **damage}
+        (job.run.folder / "result.json").write_text(json.dumps(content))
+        said = finished([job]).failures[job]
+        assert "result.json: damaged" in said and "\n" not in said
+
+    @pytest.mark.parametrize("damage", [{"seconds": "long"}, {"command": "mmf_run 'open"}])
+    def test_a_start_that_is_none_is_refused_in_one_line(self, jobs, damage):
+        (job,) = jobs(CELL)
+        run_folder.start(job.run)
+        file = job.run.folder / "run.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), **damage}))
+        said = run_all([job], workers=1).failures[job]
+        assert str(job.run.folder) in said and "\n" not in said
 
     @pytest.mark.parametrize("content", ["", '{"seconds": 1.0, "val', "[1]"])
     def test_a_result_that_is_cut_off_is_not_read(self, jobs, content):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import shlex
 import shutil
 import subprocess
 import sys
@@ -166,7 +167,7 @@ def test_a_set_is_the_same_with_the_picture_encoder_of_a_set_beside_it(memes, en
         (lambda set_: (set_ / "miniature.json").write_text('["no manifest"]'), False),
         (lambda set_: (set_ / "miniature.json").write_text('{"size": "tiny"}'), False),
     ],
-    ids=["whole", "no weights", "no file", "no manifest", "half a manifest"],
+    ids=["whole", "other weights", "no file", "no manifest", "half a manifest"],
 )
 def test_the_picture_encoder_of_a_set_beside_it_is_taken_over_if_it_is_whole(
     damage, taken, memes, tmp_path
@@ -176,11 +177,30 @@ def test_the_picture_encoder_of_a_set_beside_it_is_taken_over_if_it_is_whole(
     assert (module._encoder_beside(tmp_path / "new", wanted) is not None) == taken
 
 
-def test_the_picture_encoder_of_another_seed_or_size_is_not_taken_over(memes):
+def test_the_picture_encoder_of_another_seed_size_or_library_is_not_taken_over(memes, tmp_path):
     wanted = {"size": "tiny", "seed": 0, "version": __version__}
-    assert module._encoder_beside(memes.parent / "new", wanted) is not None
+    beside = shutil.copytree(memes, tmp_path / "memes")
+    assert module._encoder_beside(tmp_path / "new", wanted) is not None
     for other in ({"seed": 1}, {"size": "mini"}, {"version": "0.0.1"}):
-        assert module._encoder_beside(memes.parent / "new", {**wanted, **other}) is None
+        assert module._encoder_beside(tmp_path / "new", {**wanted, **other}) is None
+    manifest = beside / "miniature.json"
+    described = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**described, "libraries": {"torch": "1.0"}}))
+    assert module._encoder_beside(tmp_path / "new", wanted) is None
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_named_in_one_line_and_leaves_nothing(tmp_path):
+    words = [sys.executable, "-m", "refnet_mmf.cli", "data", "make", "mmimdb", "--size", "tiny"]
+    command = shlex.join([*words, "--out", str(tmp_path / "data")])
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 2000; exec {command}"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("refnet data make: ") and str(tmp_path) in last
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_set_that_is_there_is_kept_and_its_marks_renewed(entailment, tmp_path):

@@ -23,7 +23,7 @@ CELL = Cell("mmimdb", "gmu", "baseline")
 def command(results="/a/results", data="/a/results/data/mmimdb-0", package="/a/env"):
     return (
         f"mmf_run config={package}/refnet_mmf/projects/mmimdb/configs/gmu/refnet.yaml "
-        f"env.data_dir={data} env.save_dir={results}/runs/seed-0"
+        f"env.data_dir={data} env.save_dir={results}/runs/mini/mmimdb-gmu-refnet/data-0/seed-0"
     )
 
 
@@ -39,7 +39,7 @@ def test_a_command_is_the_same_wherever_package_and_results_lie():
         command(data="/a/results/data/mmimdb-1"),
         command(data="/data/mmf"),
         command() + " training.seed=1",
-        command().replace("/a/", "b/"),
+        command().replace("gmu/refnet.yaml", "gmu/refnetms.yaml"),
     ],
 )
 def test_another_command_is_another_one_still(other):
@@ -48,13 +48,28 @@ def test_another_command_is_another_one_still(other):
 
 def test_only_whole_names_of_folders_are_left_out():
     words = wherever_it_lies(command("/a/results", "/a/results_of_old/data"))
-    assert "env.data_dir=results_of_old/data" in words
-    assert "env.save_dir=results/runs/seed-0" in words
+    assert "env.data_dir=/a/results_of_old/data" in words
+
+
+def test_results_can_be_moved_away_from_data_that_stays():
+    here = command("/a/results", "/data/mmf")
+    assert wherever_it_lies(here) == wherever_it_lies(command("/b/c", "/data/mmf"))
+    assert wherever_it_lies(here) != wherever_it_lies(command("/b/c", "/b/mmf"))
+
+
+def test_data_in_the_folder_of_results_itself_is_moved_with_it():
+    here = command("/a/results", "/a/results")
+    assert wherever_it_lies(here) == wherever_it_lies(command("/b/c", "/b/c"))
+
+
+def test_names_with_spaces_are_names():
+    here = command("'/a b/results'", "'/a b/results/data/mmimdb-0'", "'/my env'")
+    assert wherever_it_lies(here) == wherever_it_lies(command())
 
 
 @pytest.fixture
 def finished_tables(tmp_path):
-    """Results of tables 2 and probes, with the miniature data that was made for them."""
+    """Results of tables 2 and probes."""
     place = Place(tmp_path / "results", "mini", None)
     for name in ("2", "probes"):
         for part in parts_of(name, "exact"):

@@ -249,13 +249,39 @@ def test_a_run_of_another_version_is_left_out_and_named(results, capsys):
     assert "Left out: " in page and "holds a run with another version" in page
 
 
-def test_a_run_that_lacks_a_score_is_named_in_one_line(results, capsys):
+def test_a_run_that_lacks_a_score_is_left_out_and_named(results, capsys):
     broken = next(results.glob("runs/mini/mmimdb-gmu-refnet/data-0/seed-0/result.json"))
     broken.write_text(broken.read_text().replace("refnet_micro_f1", "f1"))
+    assert main(["report", "--out", str(results)]) == 0
+    line = next(li for li in capsys.readouterr().out.splitlines() if "GMU, LinearSum" in li)
+    assert "4 pairs" in line
+    page = (results / "report_mini.html").read_text()
+    assert f"{broken.parent}: no value test/mmimdb/refnet_micro_f1" in page
+    assert main(["table", "2", "--out", str(results), "--seeds", "2"]) == 1
+    assert "1 of 12 runs failed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["k,m\n8,8\n", "k,m,relative_error_mean\n8,8,x\n", b"\xff\xfe"])
+def test_damaged_numbers_of_a_figure_are_named_in_one_line(results, damage, capsys):
+    file = results / "figures" / "figure_8.csv"
+    file.parent.mkdir()
+    file.write_bytes(damage if isinstance(damage, bytes) else damage.encode())
     assert main(["report", "--out", str(results)]) == 1
     error = capsys.readouterr().err
-    assert error.startswith(f"refnet report: {broken.parent}: no value test/mmimdb/refnet_mi")
-    assert error.count("\n") == 1
+    assert error == f"refnet report: {file}: damaged; 'refnet figure 8' writes it anew\n"
+
+
+def test_runs_on_miniature_data_that_was_named_are_reported_with_it(place, capsys):
+    cell = TABLES["2"]().cells[0]
+    for job in place.jobs([cell], [(0, 0), (0, 1)]):
+        write_finished(job, {"test": {c.metric: 0.5 for c in TABLES["2"]().columns}})
+    words = ["report", "--out", str(place.out), "--data-dir", str(place.data_dir)]
+    assert main(words) == 0
+    page = (place.out / "report_mini.html").read_text()
+    assert "2 finished runs; data seed 0, seeds 0, 1" in page and "another command" not in page
+    capsys.readouterr()
+    assert main([*words, "--scale", "paper"]) == 1
+    assert "holds MINIATURE data (miniature.json)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,14 @@ import pytest
 
 from refnet_mmf.cli import main
 from refnet_mmf.experiments.grid.cell import Cell, jobs_of
+from refnet_mmf.experiments.report.collect import Place
 from refnet_mmf.experiments.retrieval import KS, queries_of, retrieve
 from refnet_mmf.experiments.tables.retrieval_tables import TITLES, retrieval_tables
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
 
 pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
 
-from refnet_mmf.experiments.grid.runner import run_all
+from refnet_mmf.experiments.grid.runner import finished, run_all
 from refnet_mmf.experiments.probes import feature_probe
 from refnet_mmf.experiments.tables.embedding_measures import known, measured, stored_scores
 from refnet_mmf.experiments.tables.probe_scores import PROBES, probe_scores
@@ -114,6 +115,23 @@ class TestFinishedRuns:
         assert written == {
             job: (job.run.folder / RETRIEVAL.file_name).stat().st_mtime_ns for job in scored.results
         }
+
+    def test_runs_that_were_moved_are_measured_on_the_data_that_was_moved_with_them(
+        self, trained, movies, tmp_path
+    ):
+        here = tmp_path / "here"
+        shutil.copytree(movies, here / "data" / "mmimdb-0")
+        jobs = Place(here, "mini", None).jobs([Cell("mmimdb", "gmu", "baseline", SHORT)], [(0, 0)])
+        assert not run_all(jobs, workers=1).failures
+        there = shutil.move(here, tmp_path / "there")
+        moved = Place(there, "mini", None).jobs([jobs[0].cell], [(0, 0)])
+        scored = measured(finished(moved), RETRIEVAL)
+        assert not scored.failures and list(scored.results) == moved
+        for checkpoint in moved[0].run.folder.rglob("*.ckpt"):
+            checkpoint.unlink()
+        assert measured(finished(moved), RETRIEVAL) == scored
+        (reason,) = measured(finished(moved), PROBES).failures.values()
+        assert "the run is finished, and its checkpoints are gone; remove the folder" in reason
 
     def test_probes_are_fitted_on_the_training_split_and_judged_on_the_test_split(
         self, trained, tmp_path

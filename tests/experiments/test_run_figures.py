@@ -510,5 +510,8 @@ def test_a_dry_run_prints_the_commands_and_makes_nothing(
     assert data == lines[: len(data)] and data
     lines = lines[len(data) :]
     assert len(lines) == len(set(lines)) == runs
-    assert all(line.startswith("mmf_run env.user_dir=refnet_mmf config=") for line in lines)
+    assert all(
+        line.startswith("OMP_NUM_THREADS=1 mmf_run env.user_dir=refnet_mmf config=")
+        for line in lines
+    )
     assert not list(tmp_path.iterdir())

@@ -83,7 +83,7 @@ def test_a_job_of_a_process_that_was_killed_is_found_again(jobs, memes, tmp_path
     assert len(list((job.run.folder / "submitit").glob("*_submitted.pkl"))) == 1
 
 
-def die(job, threads):
+def die(job):
     """Stand for a run whose machine goes down."""
     job.run.log.write_text("the last words\n")
     os._exit(3)
@@ -97,10 +97,10 @@ def test_a_job_that_ends_without_a_result_is_told_with_its_last_lines(tmp_path):
     assert said.endswith("the last words")
 
 
-def give(job, threads):
-    """Stand for a run: its result tells with how many threads it was run."""
+def give(job):
+    """Stand for a run."""
     time.sleep(0.5)
-    return Result(time.time(), {"test": {"threads": threads}})
+    return Result(time.time(), {"test": {"seed": job.seed}})
 
 
 def test_no_more_jobs_than_asked_for_are_under_way(tmp_path):
@@ -113,7 +113,7 @@ def test_no_more_jobs_than_asked_for_are_under_way(tmp_path):
         most = max(most, len(under_way))
 
     for job, result in run_submitted(grid, replace(HERE, at_once=2, cpus=3), give, watch):
-        assert result.values == {"test": {"threads": 3}}
+        assert result.values == {"test": {"seed": job.seed}}
         under_way.discard(job)
     assert most == 2
 
@@ -158,7 +158,7 @@ def test_a_job_asks_slurm_for_what_was_said(slurm, tmp_path):
     (job,) = jobs_of([CELL], "mini", {("hateful_memes", 0): tmp_path}, (0,), tmp_path / "runs")
     asked = Submission("slurm", partition="long", account="lab", cpus=2, hours=1.5, memory=16)
     ((_, result),) = run_submitted([job], asked, give, lambda job: None)
-    assert result.values == {"test": {"threads": 2}}
+    assert result.values == {"test": {"seed": 0}}
     (script,) = slurm.glob("*.sh")
     for line in (
         *("partition=long", "account=lab", "cpus-per-task=2", "time=90", "mem=16GB"),

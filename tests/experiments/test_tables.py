@@ -203,7 +203,10 @@ def test_a_dry_run_prints_the_commands_and_makes_nothing(capsys, tmp_path, monke
     made = tmp_path / "results/data/mmimdb-0"
     assert data == f"refnet data make mmimdb --size mini --seed 0 --out {made}"
     assert len(lines) == 2
-    assert all(line.startswith("mmf_run env.user_dir=refnet_mmf config=") for line in lines)
+    assert all(
+        line.startswith("OMP_NUM_THREADS=1 mmf_run env.user_dir=refnet_mmf config=")
+        for line in lines
+    )
     assert [line.split("training.seed=")[1].split()[0] for line in lines] == ["0", "4"]
     assert not list(tmp_path.iterdir())
 

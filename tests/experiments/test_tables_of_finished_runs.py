@@ -12,6 +12,7 @@ from refnet_mmf.cli import main
 from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.run_figures.measures import METRICS
 from refnet_mmf.experiments.tables.known_tables import MEASURES, parts_of
+from refnet_mmf.experiments.tables.training_time import identity, rounds_of, timed_cells
 from tests.experiments.finished_runs import write_finished, write_measure
 
 SEEDS = (0, 1, 2)
@@ -61,6 +62,60 @@ def test_each_cell_is_mean_and_deviation_of_its_runs(place, finished, capsys):
             own = [100 * of[column.metric] for job, of in values.items() if job.cell == cell]
             expected = f"{statistics.mean(own):.2f} ± {statistics.stdev(own):.2f}" if own else "-"
             assert written[at] == expected
+
+
+def test_every_file_says_that_the_data_is_miniature(place, finished):
+    name, _ = finished
+    assert table(place, name) == 0
+    files = list((place.out / "tables").iterdir())
+    assert {path.suffix for path in files} == {".md", ".tex", ".csv"}
+    for path in files:
+        lines = path.read_text().splitlines()
+        if path.suffix == ".csv":
+            assert lines[0].endswith(",data")
+            assert all(line.endswith(",MINIATURE") for line in lines[1:])
+        else:
+            assert any("MINIATURE" in line for line in lines if not line.startswith("%"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--data-seeds", "3"], "--data-seeds: --data-dir is one set"),
+        (["--scale", "paper"], "holds MINIATURE data (miniature.json), which is for --scale mini"),
+    ],
+)
+def test_one_set_is_not_taken_for_several_nor_for_the_real_one(place, words, message, capsys):
+    words = ["table", "2", "--out", place.out, "--data-dir", place.data_dir, *words]
+    assert main(list(map(str, words))) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not place.out.exists()
+
+
+def test_runs_on_a_set_that_was_named_are_of_its_seed(place, capsys):
+    (place.data_dir / "miniature.json").write_text('{"seed": 7}')
+    words = ["table", "2", "--out", place.out, "--data-dir", place.data_dir, "--dry-run"]
+    assert main(list(map(str, words))) == 0
+    assert "/mmimdb-gmu-baseline/data-7/seed-0" in capsys.readouterr().out
+    for damage in ("[]", "{", '{"seed": "x"}'):
+        (place.data_dir / "miniature.json").write_text(damage)
+        assert main(list(map(str, words))) == 1
+        assert "miniature.json: damaged, says no seed" in capsys.readouterr().err
+
+
+def test_times_of_another_version_do_not_take_the_place_of_a_table(place, capsys):
+    rounds = rounds_of(place.jobs(timed_cells(), [(0, 0)]))
+    for one in rounds:
+        run_folder.write_json({**identity(one), "versions": {"torch": "1.0"}}, one.path)
+    file = place.out / "tables" / "table_a7_mini.csv"
+    file.parent.mkdir()
+    file.write_text("the good one")
+    words = ["table", "a7", "--out", place.out, "--data-dir", place.data_dir, "--seeds", 1]
+    assert main(list(map(str, words))) == 1
+    said = capsys.readouterr().err
+    assert "No round is measured: no table is written." in said and "2 of 2 rounds failed" in said
+    assert file.read_text() == "the good one"
 
 
 def test_one_run_that_fails_is_named_and_the_others_stay_in_the_table(place, finished, capsys):

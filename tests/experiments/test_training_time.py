@@ -110,8 +110,11 @@ def test_a_round_is_measured_once(jobs):
     whole = one.path.read_text()
     one.path.write_text(whole[:40])
     assert "cannot be read" in measure(rounds).failures[one.path]
-    one.path.write_text(json.dumps({**content, "threads": 7}))
-    assert "holds times of other threads" in measure(rounds).failures[one.path]
+    one.path.write_text(json.dumps({**content, "versions": {"torch": "1.0"}}))
+    assert "holds times of other versions" in measure(rounds).failures[one.path]
+    for damage in ({"seconds": {}}, {"seconds": {"baseline": "x"}}, {"load": None}, {"machine": 1}):
+        one.path.write_text(json.dumps({**content, **damage}))
+        assert "damaged: no times of a round" in measure(rounds).failures[one.path]
 
 
 @pytest.mark.mmf
@@ -144,5 +147,5 @@ def test_a_method_without_its_baseline_is_refused_in_one_line(capsys, tmp_path, 
     assert len(said.strip().splitlines()) == 1
     assert main(["table", "a7", "--only", "vilbert", "--dry-run", "--seeds", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len([line for line in lines if line.startswith("mmf_run ")]) == 6
+    assert len([line for line in lines if line.startswith("OMP_NUM_THREADS=1 mmf_run ")]) == 6
     assert not list(tmp_path.iterdir())

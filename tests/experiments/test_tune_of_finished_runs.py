@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 
 from refnet_mmf.cli import main
 from refnet_mmf.experiments.grid import run_folder
@@ -99,6 +100,18 @@ def test_the_test_split_ends_a_search(place, capsys):
         assert tune(place, *words, trials=trials) == 1
         error = capsys.readouterr().err
         assert f"this search has ended with {TRIALS} trials: the test split has been seen" in error
+
+
+def test_two_processes_are_not_at_one_search(place, capsys):
+    write_trials(place)
+    lock = place.out / "tune" / f"tune_{DATA_SET}_{MODEL}_mini.lock"
+    lock.parent.mkdir()
+    with lock.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert tune(place) == 1
+        error = capsys.readouterr().err
+        assert "another process is at this search" in error and error.count("\n") == 1
+    assert tune(place, "--search-only") == 0
 
 
 def test_a_search_alone_reads_no_test_split_and_goes_on_with_more_trials(place, capsys):

@@ -68,12 +68,14 @@ class Job:
         cell: the experiment.
         data_seed: of the miniature data; 0 for real data.
         seed: of the training.
+        data_dir: MMF's ``env.data_dir``.
         run: the command.
     """
 
     cell: Cell
     data_seed: int
     seed: int
+    data_dir: Path
     run: Run
 
 
@@ -99,5 +101,6 @@ def jobs_of(
             if data_set == cell.data_set:
                 for seed in seeds:
                     folder = out / scale / cell.name / f"data-{data_seed}" / f"seed-{seed}"
-                    jobs.append(Job(cell, data_seed, seed, cell.run(scale, data_dir, seed, folder)))
+                    run = cell.run(scale, data_dir, seed, folder)
+                    jobs.append(Job(cell, data_seed, seed, data_dir, run))
     return jobs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import re
@@ -81,7 +82,7 @@ def add_grid_arguments(parser: argparse.ArgumentParser, *, only: bool = True) ->
         "--scale", default="mini", help="mini: miniature data (the default); paper: real data"
     )
     parser.add_argument("--seeds", default="3", help="how many (3), or which: 0,1,5")
-    parser.add_argument("--data-seeds", default="1", help="of the miniature data; as --seeds (1)")
+    parser.add_argument("--data-seeds", help="of the miniature data; as --seeds (1)")
     parser.add_argument("--data-dir", type=Path, help="MMF's env.data_dir, for --scale paper")
     parser.add_argument(
         "--workers", type=int, default=0, help="runs at a time (one a GPU, else one a processor)"
@@ -124,26 +125,70 @@ def read_grid_options(args: argparse.Namespace) -> GridOptions:
     check_scale(args)
     if args.data_dir is not None and not args.data_dir.is_dir() and not args.dry_run:
         raise GridError(f"--data-dir: no such folder: {args.data_dir}")
-    miniature = args.data_dir is None or (args.data_dir / MANIFEST).is_file()
-    if args.scale == "mini" and not miniature:
-        raise GridError(
-            f"--data-dir: {args.data_dir}: holds no {MANIFEST}, and --scale mini is for miniature "
-            "data (made below --out without this option); real data: --scale paper"
-        )
+    if args.data_dir is not None:
+        check_data_dir(args.data_dir, args.scale)
     if args.workers < 0:
         raise GridError(f"--workers: expected a number above 0, got {args.workers}")
-    data_seeds = (0,) if args.scale == "paper" else _numbers("--data-seeds", args.data_seeds)
     return GridOptions(
         args.out.resolve(),
         cast(Scale, args.scale),
         _numbers("--seeds", args.seeds),
-        data_seeds,
+        _data_seeds(args),
         None if args.data_dir is None else args.data_dir.resolve(),
         args.workers or len(visible_gpus()) or os.cpu_count() or 1,
         tuple(getattr(args, "only", ())),
         args.dry_run,
         _read_submission(args),
     )
+
+
+def check_data_dir(folder: Path, scale: str) -> None:
+    """Refuse real data at the miniature scale, and miniature data at the paper's.
+
+    Raises:
+        GridError: one line.
+    """
+    miniature = (folder / MANIFEST).is_file()
+    if scale == "mini" and not miniature:
+        raise GridError(
+            f"--data-dir: {folder}: holds no {MANIFEST}, and --scale mini is for miniature "
+            "data (made below --out without this option); real data: --scale paper"
+        )
+    if scale == "paper" and miniature:
+        raise GridError(
+            f"--data-dir: {folder}: holds MINIATURE data ({MANIFEST}), which is for --scale mini"
+        )
+
+
+def _data_seeds(args: argparse.Namespace) -> tuple[int, ...]:
+    """Return the seeds of the data: with ``--data-dir`` that of the set that is there.
+
+    Raises:
+        GridError: others are asked for, or the set does not say.
+    """
+    if args.data_dir is None:
+        return _numbers("--data-seeds", args.data_seeds or "1")
+    if args.data_seeds is not None:
+        raise GridError("--data-seeds: --data-dir is one set; without it, sets are made")
+    return (seed_of_data(args.data_dir),)
+
+
+def seed_of_data(folder: Path) -> int:
+    """Return the seed of the miniature set in a folder; 0 for real data.
+
+    Raises:
+        GridError: its manifest is damaged.
+    """
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        return 0
+    try:
+        seed = json.loads(manifest.read_text(encoding="utf-8")).get("seed", 0)
+        if isinstance(seed, int) and not isinstance(seed, bool):
+            return seed
+    except (ValueError, AttributeError):
+        pass
+    raise GridError(f"--data-dir: {manifest}: damaged, says no seed")
 
 
 def check_scale(args: argparse.Namespace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -11,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from refnet_mmf.experiments.mmf_run import Run
+from refnet_mmf.experiments.mmf_run import THREADS, Run
 from refnet_mmf.experiments.versions import versions
 from refnet_mmf.paths import EVALUATIONS
 from refnet_mmf.plugin.atomic_file import write_atomically
 
 STARTED, FINISHED = "run.json", "result.json"
+LEVELS = 5
+"""A run's folder is so many levels below the folder of results: runs/SCALE/CELL/data-N/seed-N."""
 
 
 class RunFolderError(ValueError):
@@ -60,8 +61,11 @@ def start(run: Run) -> float:
         RunFolderError: the folder holds another run, or one of other versions.
     """
     known = _claimed(run) or {}
-    write_json({**_identity(run), "seconds": 0.0, **known}, run.folder / STARTED)
-    return float(known.get("seconds", 0.0))
+    seconds = known.get("seconds", 0.0)
+    if not isinstance(seconds, int | float):
+        raise RunFolderError(f"{run.folder / STARTED}: seconds: expected a number, got {seconds!r}")
+    write_json({**_identity(run), **known, "seconds": seconds}, run.folder / STARTED)
+    return float(seconds)
 
 
 def note_seconds(run: Run, seconds: float) -> None:
@@ -90,13 +94,20 @@ def result_of(run: Run) -> Result | None:
     """Return what a run has come to; None: it is not finished.
 
     Raises:
-        RunFolderError: the folder holds another run, or one of other versions.
+        RunFolderError: the folder holds another run, or one of other versions, or is damaged.
     """
-    found = read_json(run.folder / FINISHED)
+    path = run.folder / FINISHED
+    found = read_json(path)
     if found is None:
         return None
+    _refuse_another(run, found)
     _claimed(run)
-    return Result(float(found["seconds"]), _numbers(found["values"]))
+    try:
+        return Result(float(found["seconds"]), _numbers(found["values"]))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise RunFolderError(
+            f"{path}: damaged: not what a run has come to; remove it, and the run goes on"
+        ) from None
 
 
 def _numbers(values: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
@@ -118,8 +129,17 @@ def _claimed(run: Run) -> dict[str, Any] | None:
         RunFolderError: the folder holds another run, or one of other versions.
     """
     known = read_json(run.folder / STARTED)
-    if known is None:
-        return None
+    if known is not None:
+        _refuse_another(run, known)
+    return known
+
+
+def _refuse_another(run: Run, known: Mapping[str, Any]) -> None:
+    """Refuse a folder that says of itself that it is another run's.
+
+    Raises:
+        RunFolderError: one line.
+    """
     before, now = _words(known), _words(_identity(run))
     for key in now:
         if before[key] != now[key]:
@@ -131,7 +151,6 @@ def _claimed(run: Run) -> dict[str, Any] | None:
                 f"{run.folder}: holds a run with another {key.removesuffix('s')} ({old}; now "
                 f"{new}); remove it, or choose another --out"
             )
-    return known
 
 
 def _words(identity: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -145,16 +164,26 @@ def _words(identity: Mapping[str, Any]) -> dict[str, list[str]]:
 def wherever_it_lies(command: str) -> list[str]:
     """Return the words of a run's command without what moving its folders changes.
 
-    A YAML of ours is the same wherever the package lies, and a run the same wherever the folder of
-    results lies that holds it and its data: paths are named from what these two share.
+    Left out is where the run writes, which is the folder that is asked; data below the folder of
+    results is named from there, and a YAML of ours from the package.
     """
-    words = shlex.split(re.sub(r"\bconfig=\S*/(projects/\S+)", r"config=\1", command))
-    values = dict(word.split("=", 1) for word in words if "=" in word)
-    folders = [values[key] for key in ("env.data_dir", "env.save_dir") if key in values]
-    if len(folders) < 2 or not all(map(os.path.isabs, folders)):
-        return words
-    shared = os.path.commonpath(folders).rstrip("/")
-    return [word.replace(f"={shared}/", "=", 1) for word in words]
+    try:
+        words = [word for word in shlex.split(command) if word != THREADS]
+    except ValueError:  # a quote that is not closed
+        return [command]
+    keys = {word.partition("=")[0]: word.partition("=")[2] for word in words}
+    *_, results = Path(keys.get("env.save_dir", "")).parents[:LEVELS] or [Path()]
+    data = Path(keys.get("env.data_dir", ""))
+    if data.is_relative_to(results):
+        words = [
+            f"env.data_dir={data.relative_to(results)}" if word == f"env.data_dir={data}" else word
+            for word in words
+        ]
+    return [
+        re.sub(r"^config=.*/(projects/)", r"config=\1", word)
+        for word in words
+        if not word.startswith("env.save_dir=")
+    ]
 
 
 def write_json(content: Any, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.run_folder import Result, RunFolderError
 from refnet_mmf.experiments.grid.submission import Submission
-from refnet_mmf.experiments.mmf_run import RunFailed, execute
+from refnet_mmf.experiments.mmf_run import RunFailed, execute, locked
 
 Bar: TypeAlias = "tqdm[Any]"
 SECONDS_BETWEEN_NOTES = 10.0
@@ -83,7 +82,7 @@ def run_all(
 
     Args:
         jobs: the grid.
-        workers: how many at a time; each computes with its share of the processors.
+        workers: how many at a time; each computes with one thread.
         gpus: where there are any, each worker takes one, in turn; None: all that are visible.
         submission: submit the jobs to a cluster instead; ``workers`` and ``gpus`` are left aside.
     """
@@ -116,12 +115,11 @@ def _run_here(
     places: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     for number in range(workers):
         places.put(gpus[number % len(gpus)] if gpus else None)
-    threads = max((os.cpu_count() or 1) // workers, 1)
 
     def work(job: Job) -> tuple[Job, Result | str]:
         gpu = places.get()
         try:
-            return job, run_job(job, bar, threads, gpu)
+            return job, run_job(job, bar, gpu)
         except (RunFailed, RunFolderError, OSError) as error:
             return job, str(error)
         finally:
@@ -159,13 +157,20 @@ def _run_there(
         yield job, result
 
 
-def run_job(job: Job, bar: Bar | None = None, threads: int = 1, gpu: int | None = None) -> Result:
+def run_job(job: Job, bar: Bar | None = None, gpu: int | None = None) -> Result:
     """Run a job to its end, from where it was cut off.
+
+    Another process that has it under way is waited for; what that has finished is not run again.
 
     Raises:
         RunFailed: the run ended with an error.
         RunFolderError: its folder holds another run.
     """
+    with locked(job.run.folder) as lock:
+        return run_folder.result_of(job.run) or _run(job, bar, gpu, lock)
+
+
+def _run(job: Job, bar: Bar | None, gpu: int | None, lock: int) -> Result:
     before = run_folder.start(job.run)
     begun = noted = time.monotonic()
     shown = 0.0
@@ -179,7 +184,7 @@ def run_job(job: Job, bar: Bar | None = None, threads: int = 1, gpu: int | None 
             bar.update(min(update / updates, 1.0) - shown)
             shown = min(update / updates, 1.0)
 
-    seconds = before + execute(job.run, show, threads, gpu)
+    seconds = before + execute(job.run, show, gpu, lock)
     result = run_folder.finish(job.run, seconds)
     show(1, 1)
     return result

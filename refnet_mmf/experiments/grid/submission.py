@@ -19,7 +19,7 @@ class Submission:
         partition: of the cluster; empty: its default.
         account: that pays; empty: its default.
         gpus: of a run: 0 or 1.
-        cpus: of a run, which computes with as many threads.
+        cpus: of a run, which computes with one thread; the others load data.
         memory: of a run, in GB.
         hours: after which a job is stopped; it is submitted anew then, and goes on.
     """

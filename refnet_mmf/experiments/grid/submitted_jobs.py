@@ -31,17 +31,16 @@ class SubmittedRun:
 
     Args:
         job: the run.
-        threads: how many threads it may compute with.
         runner: runs it, and returns what it has come to.
     """
 
-    def __init__(self, job: Job, threads: int, runner: Callable[..., Result]) -> None:
-        self.job, self.threads, self.runner = job, threads, runner
+    def __init__(self, job: Job, runner: Callable[[Job], Result]) -> None:
+        self.job, self.runner = job, runner
 
     def __call__(self) -> Result | str:
         """Run it; return what it has come to, or what went wrong."""
         try:
-            return self.runner(self.job, threads=self.threads)
+            return self.runner(self.job)
         except (RunFailed, RunFolderError, OSError) as error:
             return str(error)
 
@@ -53,7 +52,7 @@ class SubmittedRun:
 def run_submitted(
     jobs: Sequence[Job],
     submission: Submission,
-    runner: Callable[..., Result],
+    runner: Callable[[Job], Result],
     watch: Callable[[Job], None],
 ) -> Iterator[tuple[Job, Result | str]]:
     """Submit jobs, at most ``at_once`` at a time, and yield each as it ends.
@@ -86,13 +85,13 @@ def run_submitted(
 
 
 def _submit(
-    job: Job, submission: Submission, runner: Callable[..., Result]
+    job: Job, submission: Submission, runner: Callable[[Job], Result]
 ) -> submitit.Job[Result | str]:
     folder = job.run.folder / LOGS
     folder.mkdir(parents=True, exist_ok=True)
     executor = submitit.AutoExecutor(folder, cluster=submission.cluster)
     executor.update_parameters(name=job.cell.name, **submission.parameters)
-    handle = executor.submit(SubmittedRun(job, submission.cpus, runner))
+    handle = executor.submit(SubmittedRun(job, runner))
     write_json({"cluster": submission.cluster, "job": handle.job_id}, job.run.folder / NOTE)
     return handle
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import shutil
 import signal
 import tempfile
@@ -20,19 +21,22 @@ from PIL import Image
 from tqdm import tqdm
 
 from refnet_mmf import __version__
+from refnet_mmf.core.messages import first_line
+from refnet_mmf.experiments.embed import file_hash
 from refnet_mmf.experiments.miniature import hateful_memes, mmimdb, visual_entailment
 from refnet_mmf.experiments.miniature.data_set import DataSet, Layout, Sample
 from refnet_mmf.experiments.miniature.feature_store import write_feature_lmdb
 from refnet_mmf.experiments.miniature.picture_encoder import (
     NETWORK,
-    can_be_loaded,
     region_features,
     train_picture_encoder,
 )
 from refnet_mmf.experiments.miniature.pictures import SIDE, Scene, render
 from refnet_mmf.experiments.miniature.text_encoder import train_text_encoder
 from refnet_mmf.experiments.miniature.version_marks import mark_as_built
+from refnet_mmf.experiments.versions import versions
 from refnet_mmf.paths import MANIFEST
+from refnet_mmf.plugin.errors import DEBUG_VARIABLE
 
 DATA_SETS: Mapping[str, DataSet] = {
     module.DATA_SET.name: module.DATA_SET for module in (hateful_memes, mmimdb, visual_entailment)
@@ -103,25 +107,41 @@ def make(name: str, size: str, folder: Path, seed: int) -> bool:
         CannotMake: the folder holds something else.
     """
     wanted = {"name": name, "size": size, "seed": seed, "version": __version__}
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if _is_there(folder):
         _check_same(folder, wanted)
         mark_as_built(folder / "datasets")
         return False
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         fresh = Path(scratch) / "data"
-        _write(fresh, DATA_SETS[name], SIZES[size], wanted, _encoder_beside(folder, wanted))
-        if folder.exists():
-            folder.rmdir()
-        shutil.move(fresh, folder)
+        try:
+            _write(fresh, DATA_SETS[name], SIZES[size], wanted, _encoder_beside(folder, wanted))
+        except (CannotMake, OSError):
+            raise
+        except (
+            Exception
+        ) as error:  # torch, lmdb and safetensors have words of their own for a full disk
+            if os.environ.get(DEBUG_VARIABLE) == "1":
+                raise
+            said = first_line(error) or type(error).__name__
+            raise CannotMake(f"{folder}: could not be made: {said}") from None
+        if _is_there(folder):  # another process has been faster
+            _check_same(folder, wanted)
+            return False
+        fresh.replace(folder)
     return True
+
+
+def _is_there(folder: Path) -> bool:
+    """Tell whether there is something that a set must not take the place of."""
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
 
 
 def _check_same(folder: Path, wanted: dict[str, Any]) -> None:
     manifest = folder / MANIFEST
     try:
-        there = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        there = dict(json.loads(manifest.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         raise CannotMake(f"{folder}: holds other files; name a new or an empty folder") from None
     differing = [key for key in wanted if there.get(key) != wanted[key]]
     if differing:
@@ -147,14 +167,14 @@ def _encoder_beside(folder: Path, wanted: Mapping[str, Any]) -> _Encoder | None:
     for manifest in sorted(folder.parent.glob(f"*/{MANIFEST}")):
         try:
             there = json.loads(manifest.read_text(encoding="utf-8"))
+            known = there["encoders"]["picture"]
             same = all(there[key] == wanted[key] for key in ("size", "seed", "version"))
-            found = _Encoder(
-                manifest.parent / ENCODERS / f"{NETWORK}.pt", there["encoders"]["picture"]
-            )
+            found = _Encoder(manifest.parent / ENCODERS / f"{NETWORK}.pt", known)
+            same = same and there["libraries"] == _libraries()
+            if same and there["picture_encoder_sha256"] == file_hash(found.weights):
+                return found
         except (OSError, ValueError, LookupError, TypeError):
             continue
-        if same and can_be_loaded(found.weights):
-            return found
     return None
 
 
@@ -198,9 +218,16 @@ def _write(
     mark_as_built(datasets)
     described = {**manifest, "counts": counts, "encoders": learnt, "annotations_sha256": hashes}
     described["sizes"] = asdict(size)
+    described["libraries"] = _libraries()
+    described["picture_encoder_sha256"] = file_hash(weights)
     _write_text(folder / MANIFEST, json.dumps(described, indent=2) + "\n")
     said = ", ".join(f"{count} {split}" for split, count in counts.items())
     _write_text(folder / "README.txt", README.format(**manifest, counts=said, network=NETWORK))
+
+
+def _libraries() -> dict[str, str]:
+    """Return the versions that the encoders' bytes depend on."""
+    return versions(("torch", "torchvision", "transformers"))
 
 
 def _picture_encoder(

@@ -119,15 +119,6 @@ def region_features(
             yield from maps.contiguous().numpy()
 
 
-def can_be_loaded(file: Path) -> bool:
-    """Tell whether a file holds what `train_picture_encoder` saves."""
-    try:
-        _load(file)
-    except Exception:  # whatever torch raises over a file that is missing, cut off, another's
-        return False
-    return True
-
-
 def _load(file: Path) -> nn.Module:
     import torch
     from torchvision import models

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from refnet_mmf.experiments.mmf_zoo import MARK, zoo_entry
+from refnet_mmf.plugin.atomic_file import write_atomically
 
 
 def mark_as_built(datasets: Path) -> None:
@@ -22,4 +23,6 @@ def mark_as_built(datasets: Path) -> None:
         mark = json.dumps({"version": zoo_entry(folder.parent.name).version})
         parts = [path for path in folder.iterdir() if path.is_dir() and any(path.iterdir())]
         for part in (folder, *parts):
-            (part / MARK).write_text(mark, encoding="utf-8")
+            file = part / MARK
+            if not file.is_file() or file.read_text(encoding="utf-8", errors="replace") != mark:
+                write_atomically(mark, file)

@@ -13,9 +13,11 @@ from refnet_mmf.experiments.grid.options import data_folder
 from refnet_mmf.experiments.grid.runner import Outcome, finished
 from refnet_mmf.experiments.tables.training_time import (
     MODELS,
+    ROUND,
     Round,
     Times,
     known_times,
+    round_folder,
     rounds_of,
     timed_cells,
 )
@@ -51,13 +53,15 @@ class Place:
 
     def seeds(self, cell: Cell) -> list[Seeds]:
         """Return the seeds of each run of a cell."""
-        folder = self.out / "runs" / self.scale / cell.name
-        found = []
-        for path in folder.glob("data-*/seed-*"):
-            names = re.fullmatch(r"data-(\d+)/seed-(\d+)", path.relative_to(folder).as_posix())
-            if names is not None:
-                found.append((int(names[1]), int(names[2])))
-        return sorted(found)
+        return _seeds_below(self.out / "runs" / self.scale / cell.name, "seed-{}")
+
+
+def _seeds_below(folder: Path, name: str) -> list[Seeds]:
+    """Return the seeds of what is called ``name`` in the folders of data seeds."""
+    pattern = re.compile(r"data-(\d+)/" + re.escape(name).replace(r"\{\}", r"(\d+)"))
+    paths = (path.relative_to(folder).as_posix() for path in folder.glob("data-*/*"))
+    matches = (pattern.fullmatch(path) for path in paths)
+    return sorted((int(match[1]), int(match[2])) for match in matches if match)
 
 
 def finished_runs(cells: Iterable[Cell], place: Place) -> Outcome:
@@ -78,8 +82,8 @@ def measured_rounds(place: Place) -> tuple[list[Round], Times]:
     rounds = []
     for model in MODELS:
         cells = [cell for cell in timed_cells() if cell.model == model]
-        shared = set.intersection(*(set(place.seeds(cell)) for cell in cells))
-        rounds += rounds_of(place.jobs(cells, sorted(shared)))
+        found = _seeds_below(round_folder(cells[0], place.out / "runs" / place.scale), ROUND)
+        rounds += rounds_of(place.jobs(cells, found))
     return rounds, known_times(rounds)
 
 

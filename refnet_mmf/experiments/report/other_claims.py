@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from refnet_mmf.experiments.graph_recovery_error import FIGURE_FILE
+from refnet_mmf.experiments.grid.options import GridError
 from refnet_mmf.experiments.tables.training_time import (
     PAPERS_RATIOS,
     Ratio,
@@ -91,6 +92,14 @@ def _judge_ratios(ratios: Sequence[Ratio], low: float, high: float) -> str:
 
 
 def _errors_at_m(path: Path) -> list[float]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
-    return [float(row["relative_error_mean"]) for row in rows if row["k"] == row["m"]]
+    """Return the errors of a file of figure 8.
+
+    Raises:
+        GridError: it is damaged.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+        return [float(row["relative_error_mean"]) for row in rows if row["k"] == row["m"]]
+    except (KeyError, TypeError, ValueError):
+        raise GridError(f"{path}: damaged; 'refnet figure 8' writes it anew") from None

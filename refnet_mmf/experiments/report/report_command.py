@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import cast
 
 from refnet_mmf.experiments.grid.cell import Job, Scale
-from refnet_mmf.experiments.grid.options import MINIATURE_NOTICE, GridError, check_scale
+from refnet_mmf.experiments.grid.options import (
+    MINIATURE_NOTICE,
+    GridError,
+    check_data_dir,
+    check_scale,
+)
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome
 from refnet_mmf.experiments.page import Figure, Page, Section, Table, as_text, render_page
@@ -29,7 +34,12 @@ from refnet_mmf.experiments.table_files import say_written
 from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.embedding_measures import known
 from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
-from refnet_mmf.experiments.tables.score_table import ScoreTable, comparison_rows, score_rows
+from refnet_mmf.experiments.tables.score_table import (
+    ScoreTable,
+    comparison_rows,
+    score_rows,
+    with_every_score,
+)
 from refnet_mmf.experiments.versions import versions
 from refnet_mmf.plugin.atomic_file import write_atomically
 
@@ -45,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("results"), help="folder of the results (results)"
     )
     parser.add_argument("--scale", default="mini", help="mini (the default) or paper")
-    parser.add_argument("--data-dir", type=Path, help="MMF's env.data_dir, for --scale paper")
+    parser.add_argument(
+        "--data-dir", type=Path, help="MMF's env.data_dir, where the runs were given one"
+    )
     parser.add_argument(
         "--markdown", type=Path, metavar="FILE", help="write the same as Markdown, too: NAME.md"
     )
@@ -59,11 +71,13 @@ def run(args: argparse.Namespace) -> int:
         if args.markdown is not None and args.markdown.suffix != ".md":
             raise GridError(f"--markdown: expected a name that ends in .md, got {args.markdown}")
         scale = cast(Scale, args.scale)
+        data_dir = None if args.data_dir is None else args.data_dir.resolve()
+        if data_dir is not None:
+            check_data_dir(data_dir, scale)
         if not (out / "runs" / scale).is_dir() and not figures_below(out, scale):
             raise GridError(
                 f"--out: no results in {out}; 'refnet table 2 --out {args.out}' makes some"
             )
-        data_dir = args.data_dir.resolve() if args.scale == "paper" else None
         page = build_page(Place(out, scale, data_dir))
         path = out / f"report_{args.scale}.html"
         write_atomically(render_page(page), path)
@@ -142,7 +156,10 @@ def _outcomes(tables: Mapping[str, Sequence[ScoreTable]], place: Place) -> dict[
     everything = finished_runs((cell for of_table in cells.values() for cell in of_table), place)
     with_scores = {measure: known(everything, measure) for measure in set(MEASURES.values())}
     return {
-        name: (with_scores[MEASURES[name]] if name in MEASURES else everything).of(of_table)
+        name: with_every_score(
+            tables[name],
+            (with_scores[MEASURES[name]] if name in MEASURES else everything).of(of_table),
+        )
         for name, of_table in cells.items()
     }
 
@@ -165,7 +182,7 @@ def _section(title: str, parts: Sequence[ScoreTable], outcome: Outcome) -> Secti
             for rows in (score_rows, comparison_rows)
             if outcome.results
         ],
-        commands=[command.replace(f"{Path.cwd()}/", "") for command in one_of_each.values()],
+        commands=[command.replace(f"={Path.cwd()}/", "=") for command in one_of_each.values()],
     )
 
 

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from refnet_mmf.experiments.embed import embed_to_file, file_hash
-from refnet_mmf.experiments.embedding_file import EmbeddingFile, read_embeddings
+from refnet_mmf.experiments.embedding_file import EmbeddingError, EmbeddingFile, read_embeddings
 from refnet_mmf.experiments.figure_registry import DrawnFigure
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.options import GridError
@@ -31,6 +32,7 @@ from refnet_mmf.experiments.run_figures.choices import Defaults, add_choices, re
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
 from refnet_mmf.experiments.run_figures.label_efficiency import method_name
 from refnet_mmf.experiments.run_figures.measures import TITLES
+from refnet_mmf.experiments.tables.embedding_measures import check_has_checkpoint
 from refnet_mmf.experiments.tables.paper_tables import (
     ENTAILMENT,
     MEMES,
@@ -103,15 +105,22 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
         return None
     drawn: dict[tuple[str, str], tuple[Job, Cloud, Array]] = {}
     numbers: dict[tuple[str, str], list[tuple[float, ...]]] = {}
+    failures: list[str] = []
     with threadpool_limits(1):  # the same picture, however many processors there are
         for method, cell in cells.items():
             for job in runs.jobs(cell):
-                embeddings = sample(embeddings_of(job), args.samples)
+                try:
+                    embeddings = sample(embeddings_of(job), args.samples)
+                except (ValueError, OSError) as error:
+                    failures.append(f"Failed: {job.run.name}: {error}")
+                    continue
                 for view in VIEWS:
                     found = cloud(embeddings, view)
                     numbers.setdefault((view, method), []).append(measures(found))
                     if (view, method) not in drawn:
                         drawn[view, method] = job, found, to_plane(found.points)
+    if not drawn:
+        raise GridError(f"no run's embeddings can be drawn; {failures[0]}")
     names = class_names(data_set)
     first = next(found for _, found, _ in drawn.values())
     table = _table(numbers, chance_of_class(first.classes))
@@ -133,9 +142,10 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
             "give back, padded with zeros or cut to the width of the fused embedding. Silhouette: "
             "1 is groups far apart, 0 none, below 0 mixed. Distances between clusters of a t-SNE "
             "mean nothing.",
+            *failures,
         ],
         lines=as_text(table).splitlines(),
-        failures=runs.failures,
+        failures=runs.failures + len(failures),
     )
 
 
@@ -146,19 +156,30 @@ def embeddings_of(job: Job) -> EmbeddingFile:
         ValueError: one line: the checkpoint or the data can't be used.
     """
     path = job.run.folder / "test.npz"
-    if path.is_file():
-        found = read_embeddings(path)
-        checkpoint = job.run.folder / str(found.about["checkpoint"])
-        if checkpoint.is_file() and file_hash(checkpoint) == found.about["checkpoint_sha256"]:
-            return found
+    found = _known_embeddings(path)
+    if found is not None:
+        return found
+    check_has_checkpoint(job.run.folder)
     try:
-        return embed_to_file(job.run.folder, "test", path, force=True)
+        return embed_to_file(job.run.folder, "test", path, data_dir=job.data_dir, force=True)
     except (ValueError, OSError, ModuleNotFoundError):
         raise
     except Exception as error:  # whatever MMF raises when it builds a model or reads data
         if os.environ.get(DEBUG_VARIABLE) == "1":
             raise
         raise GridError(f"{job.run.name}: {one_line(error)}") from error
+
+
+def _known_embeddings(path: Path) -> EmbeddingFile | None:
+    """Return what a file holds; None: it is not there, is damaged, or is an older checkpoint's."""
+    try:
+        found = read_embeddings(path)
+    except EmbeddingError:
+        return None
+    checkpoint = path.parent / str(found.about["checkpoint"])
+    if checkpoint.is_file() and file_hash(checkpoint) != found.about["checkpoint_sha256"]:
+        return None
+    return found
 
 
 def sample(file: EmbeddingFile, count: int) -> EmbeddingSet:

@@ -40,11 +40,13 @@ class Point:
         gamma: the weight of both modalities' losses.
         score: in per cent, over seeds.
         change: to gamma 0 with the same seed, in per cent of the score there.
+        compared: mean score over the seeds that all gammas have; NaN where there are none.
     """
 
     gamma: float
     score: Summary
     change: Summary
+    compared: float
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,13 +121,24 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
 
 def sweep(runs: FigureRuns, column: Column, model: str, gammas: Sequence[float]) -> list[Point]:
     """Return a metric's points, as far as there are runs."""
-    baseline = runs.scores(gamma_cell(column.data_set, model, 0), column)
+    found = {
+        gamma: runs.scores(gamma_cell(column.data_set, model, gamma), column) for gamma in gammas
+    }
+    there = [scores for scores in found.values() if scores]
+    shared = set.intersection(*map(set, there)) if there else set()
+    baseline = found[0]
     points = []
-    for gamma in gammas:
-        own = runs.scores(gamma_cell(column.data_set, model, gamma), column)
+    for gamma, own in found.items():
         pairs = [seeds for seeds in own if baseline.get(seeds, 0) > 0]
         changes = [100 * (own[seeds] / baseline[seeds] - 1) for seeds in pairs]
-        points.append(Point(gamma, summarize(list(own.values())), summarize(changes)))
+        points.append(
+            Point(
+                gamma,
+                summarize(list(own.values())),
+                summarize(changes),
+                summarize([own[seeds] for seeds in sorted(shared)] if own else []).mean,
+            )
+        )
     return points
 
 
@@ -167,5 +180,5 @@ def _spell(change: Summary) -> str:
 
 
 def _best(points: Sequence[Point]) -> str:
-    there = [point for point in points if point.score.count]
-    return f"{max(there, key=lambda point: point.score.mean).gamma:g}" if there else "-"
+    there = [point for point in points if not math.isnan(point.compared)]
+    return f"{max(there, key=lambda point: point.compared).gamma:g}" if there else "-"

@@ -64,7 +64,7 @@ def measured(outcome: Outcome, measure: EmbeddingMeasure) -> Outcome:
     for job, result in tqdm(outcome.results.items(), desc=measure.name, unit="run"):
         try:
             folder = job.run.folder
-            scores = stored_scores(folder, measure) or _measure(folder, measure)
+            scores = stored_scores(folder, measure) or _measure(folder, measure, job.data_dir)
         except Exception as error:  # whatever MMF raises when it builds a model or reads data
             if os.environ.get(DEBUG_VARIABLE) == "1":
                 raise
@@ -101,7 +101,7 @@ def stored_scores(folder: Path, measure: EmbeddingMeasure) -> Scores | None:
     if found is None:
         return None
     scores = found.get("scores")
-    if not isinstance(scores, dict) or not scores:
+    if not isinstance(scores, dict) or not scores or not all(map(_is_number, scores.values())):
         raise RunFolderError(f"{path}: holds no scores; remove it, and they are made again")
     checkpoint = folder / str(found.get("checkpoint"))
     if checkpoint.is_file() and file_hash(checkpoint) != found.get("checkpoint_sha256"):
@@ -109,11 +109,29 @@ def stored_scores(folder: Path, measure: EmbeddingMeasure) -> Scores | None:
     return scores
 
 
-def _measure(folder: Path, measure: EmbeddingMeasure) -> Scores:
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def check_has_checkpoint(folder: Path) -> None:
+    """Refuse a finished run's folder without a checkpoint, as results that were moved have none.
+
+    Raises:
+        RunFolderError: one line.
+    """
+    if not any(folder.glob("*.ckpt")):
+        raise RunFolderError(
+            f"{folder}: the run is finished, and its checkpoints are gone; remove the folder, "
+            "and it is run again"
+        )
+
+
+def _measure(folder: Path, measure: EmbeddingMeasure, data_dir: Path) -> Scores:
+    check_has_checkpoint(folder)
     register()
     from refnet_mmf.plugin.embeddings import embed
 
-    embedded = {split: embed(folder, split) for split in measure.splits}
+    embedded = {split: embed(folder, split, data_dir) for split in measure.splits}
     scores = measure.score({split: made.embeddings for split, made in embedded.items()})
     checkpoint = embedded[SPLIT].checkpoint
     content: dict[str, Any] = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.run_folder import Result, RunFolderError
+from refnet_mmf.experiments.grid.runner import Outcome
 from refnet_mmf.experiments.grid.statistics import Comparison, Summary, compare, summarize
 from refnet_mmf.experiments.page import Table
 
@@ -110,6 +111,22 @@ def scores(results: Mapping[Job, Result], cell: Cell, column: Column) -> Scores:
             raise RunFolderError(f"{job.run.folder}: {error}") from None
         found[job.data_seed, job.seed] = 100 * value
     return found
+
+
+def with_every_score(tables: Sequence[ScoreTable], outcome: Outcome) -> Outcome:
+    """Put runs that lack a score of these tables among the failures."""
+    whole = Outcome(failures=dict(outcome.failures))
+    for job, result in outcome.results.items():
+        try:
+            for table in tables:
+                for column in table.columns:
+                    if any(row.cells.get(column.key) == job.cell for row in table.rows):
+                        result.value(column.split, column.data_set, column.metric)
+        except RunFolderError as error:
+            whole.failures[job] = f"{job.run.folder}: {error}"
+        else:
+            whole.results[job] = result
+    return whole
 
 
 def score_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:

@@ -26,7 +26,12 @@ from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.embedding_measures import known, measured
 from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.retrieval_tables import TITLES as RETRIEVAL_TITLES
-from refnet_mmf.experiments.tables.score_table import ScoreTable, comparison_rows, score_rows
+from refnet_mmf.experiments.tables.score_table import (
+    ScoreTable,
+    comparison_rows,
+    score_rows,
+    with_every_score,
+)
 from refnet_mmf.experiments.versions import versions
 
 TABLES_SHOWN = {**SCORE_TABLES, training_time.NAME: training_time.TITLE}
@@ -66,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         outcome = run_all(jobs, options.workers, submission=options.submission)
         if name in MEASURES:
             outcome = measured(outcome, MEASURES[name])
+        outcome = with_every_score(parts, outcome)
         suffix = "" if args.match in (None, "exact") else f"_{args.match}"
         return _write(parts, outcome, jobs, options, f"table_{name}{suffix}_{options.scale}")
     except (GridError, RunFolderError, OSError) as error:
@@ -115,6 +121,11 @@ def _make_times(options: GridOptions) -> int:
         return 0
     make_data_for(training_time.unmeasured(rounds), options)
     times = training_time.measure(rounds)
+    if not times.seconds:
+        for path, reason in times.failures.items():
+            print(f"Failed: {path}: {reason}", file=sys.stderr)
+        print("No round is measured: no table is written.", file=sys.stderr)
+        return _exit_code(times.failures.values(), len(rounds), "rounds")
     notes = [
         options.notice,
         *training_time.time_notes(times),

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import StatisticsError, median
 from typing import Any
 
 import torch
@@ -30,6 +30,7 @@ from refnet_mmf.experiments.grid.run_folder import (
     wherever_it_lies,
     write_json,
 )
+from refnet_mmf.experiments.grid.runner import visible_gpus
 from refnet_mmf.experiments.grid.statistics import compare, summarize
 from refnet_mmf.experiments.mmf_log import interval_seconds
 from refnet_mmf.experiments.mmf_run import RunFailed, empty_folder, execute
@@ -41,7 +42,7 @@ NAME = "a7"
 TITLE = "training time of ReFNet and ReFNetMS as ratios to their baselines (A.7)"
 MODELS = ("mmbt", "vilbert")
 UPDATES, INTERVAL, WARM_UP = 120, 10, 2
-THREADS = 1
+ROUND = "round-{}.json"
 _NEVER = 10 * UPDATES
 OPTIONS = (
     f"training.max_updates={UPDATES}",
@@ -100,11 +101,9 @@ def rounds_of(jobs: Sequence[Job]) -> list[Round]:
     """
     found: dict[Path, dict[str, Job]] = {}
     for job in jobs:
-        cell, seed_folder = job.cell, job.run.folder
-        grid = seed_folder.parents[2]
-        name = f"{cell.data_set}-{cell.model}-{cell.label}"
-        path = grid / name / seed_folder.parent.name / f"round-{job.seed}.json"
-        found.setdefault(path, {})[cell.variant] = job
+        folder = round_folder(job.cell, job.run.folder.parents[2])
+        path = folder / job.run.folder.parent.name / ROUND.format(job.seed)
+        found.setdefault(path, {})[job.cell.variant] = job
     for group in found.values():
         if set(group) != set(VARIANTS):
             raise GridError(
@@ -114,6 +113,11 @@ def rounds_of(jobs: Sequence[Job]) -> list[Round]:
     return [
         Round(next(iter(group.values())).cell.model, path, group) for path, group in found.items()
     ]
+
+
+def round_folder(cell: Cell, grid: Path) -> Path:
+    """Return where the rounds with this method are, in folders of data seeds below ``grid``."""
+    return grid / f"{cell.data_set}-{cell.model}-{cell.label}"
 
 
 def measure(rounds: Sequence[Round]) -> Times:
@@ -141,9 +145,7 @@ def _times(rounds: Iterable[Round], content_of: Callable[[Round], dict[str, Any]
             times.failures[one.path] = str(error)
             continue
         if content is not None:
-            times.seconds[one.path] = {
-                name: median(values) for name, values in content["seconds"].items()
-            }
+            times.seconds[one.path] = {name: median(content["seconds"][name]) for name in one.jobs}
             times.loads.setdefault(content["machine"], []).append(content["load"])
     return times
 
@@ -224,7 +226,7 @@ def time_notes(times: Times) -> list[str]:
     measured = UPDATES - WARM_UP * INTERVAL
     return [
         f"Each round runs every method once, one after the other in an order drawn anew, for "
-        f"{UPDATES} updates with {THREADS} thread of computing, without evaluation or "
+        f"{UPDATES} updates with one thread of computing, without evaluation or "
         f"checkpoints. A run's time is the median of MMF's own timer over the last {measured} "
         f"updates, {INTERVAL} at a time, loading of data and logging included.",
         "Ratio: geometric mean over rounds of the ratio within a round; interval: Student's t on "
@@ -247,15 +249,26 @@ def _stored(one: Round) -> dict[str, Any] | None:
             raise RunFolderError(
                 f"{one.path}: holds times of other {key}; remove it, or choose another --out"
             )
+    if not _is_whole(found, one):
+        raise RunFolderError(
+            f"{one.path}: damaged: no times of a round; remove it, and they are measured again"
+        )
     return found
 
 
+def _is_whole(found: Mapping[str, Any], one: Round) -> bool:
+    try:
+        numbers = [median(found["seconds"][variant]) for variant in one.jobs] + [found["load"]]
+        return isinstance(found["machine"], str) and all(math.isfinite(n) for n in numbers)
+    except (KeyError, TypeError, StatisticsError):
+        return False
+
+
 def identity(one: Round) -> dict[str, Any]:
-    """Return what tells a round from one of other commands, versions or threads."""
+    """Return what tells a round from one of other commands or versions."""
     return {
         "commands": {variant: job.run.command for variant, job in sorted(one.jobs.items())},
         "versions": versions(),
-        "threads": THREADS,
     }
 
 
@@ -278,12 +291,13 @@ def _run(one: Round) -> dict[str, Any]:
         "began": time.time(),
     }
     seconds = {}
+    gpu = 0 if visible_gpus() else None
     for variant in order:
         run = one.jobs[variant].run
         run_folder.start(run)
         empty_folder(run)
         run_folder.start(run)
-        execute(run, lambda done, of: None, THREADS)
+        execute(run, lambda done, of: None, gpu)
         seconds[variant] = seconds_an_update(run.log)
     content["seconds"] = seconds
     write_json(content, one.path)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from optuna.exceptions import OptunaError
 
@@ -77,6 +80,11 @@ class TuneOptions:
         return f"tune_{self.data_set}_{self.model}_{self.grid.scale}"
 
     @property
+    def path(self) -> Path:
+        """Where the search is kept."""
+        return self.grid.out / "tune" / f"{self.name}.db"
+
+    @property
     def identity(self) -> dict[str, object]:
         """What all its trials have in common."""
         return {
@@ -120,7 +128,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Search, choose, evaluate the choice; return the exit code: 1 where a run has failed."""
     try:
-        return _tune(_read_options(args))
+        options = _read_options(args)
+        if options.grid.dry_run:
+            return _print_commands(options)
+        with _alone(options.path):
+            return _tune(options)
     except (GridError, RunFolderError, OSError) as error:
         print(f"refnet tune: {error}", file=sys.stderr)
         return 1
@@ -133,13 +145,27 @@ def run(args: argparse.Namespace) -> int:
         return 130
 
 
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes from a search as long as this one is at it.
+
+    Raises:
+        GridError: another one is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise GridError(
+                f"{path}: another process is at this search; wait for it, or choose another --out"
+            ) from None
+        yield
+
+
 def _tune(options: TuneOptions) -> int:
-    grid = options.grid
-    path = None if grid.dry_run else grid.out / "tune" / f"{options.name}.db"
+    grid, path = options.grid, options.path
     search = Search(path, options.space, options.seed, options.identity)
-    if grid.dry_run:
-        _print_commands(search, options)
-        return 0
     begun = len(search.trials)
     if search.chosen is not None and (options.trials > begun or options.search_only):
         raise GridError(
@@ -263,8 +289,9 @@ def _failures(failed: dict[Job, str]) -> list[str]:
     return [f"Failed: {job.run.name}: {reason}" for job, reason in failed.items()]
 
 
-def _print_commands(search: Search, options: TuneOptions) -> None:
-    """Print the commands of the first trials and of the baseline."""
+def _print_commands(options: TuneOptions) -> int:
+    """Print the commands of the first trials and of the baseline; return the exit code."""
+    search = Search(None, options.space, options.seed, options.identity)
     data = data_dirs_for([options.data_set], options.grid)
     baseline = _baseline_jobs(options, data)
     check_commands(baseline if options.overrides else [], with_data=False)
@@ -274,6 +301,7 @@ def _print_commands(search: Search, options: TuneOptions) -> None:
         for job in _jobs(search.begin(), options, data)
     ]
     print_commands([*jobs, *baseline], options.grid)
+    return 0
 
 
 def _baseline_jobs(options: TuneOptions, data: DataDirs) -> list[Job]:
