@@ -68,3 +68,19 @@ def test_what_is_kept_is_gone_on_from_elsewhere_by_every_command(scripts, tmp_pa
     for name in on_three_sets:
         assert len([folder for folder in folders if folder.startswith(f"{name}/")]) == 24
     assert len([folder for folder in folders if folder.startswith("mmimdb-vilbert-refnet/")]) == 5
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "empty", "begun"])
+def test_what_is_kept_is_not_replaced_by_nothing(scripts, tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "begun" / "runs" / "mini").mkdir(parents=True)
+    kept = scripts / "runs.tar.xz"
+    kept.write_bytes(b"the good one")
+    done = subprocess.run(
+        [scripts / "keep.sh", tmp_path / folder], env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert done.returncode != 0 and done.stderr
+    assert kept.read_bytes() == b"the good one"
+    assert sorted(path.name for path in scripts.iterdir()) == [
+        *("commands.sh", "keep.sh", "runs.tar.xz"),
+    ]
