@@ -20,7 +20,7 @@ import yaml
 from tqdm import tqdm
 
 from refnet_mmf.core.messages import unknown
-from refnet_mmf.experiments.grid.runner import visible_gpus
+from refnet_mmf.experiments.grid.runner import first_gpu
 from refnet_mmf.experiments.line_figure import line_figure
 from refnet_mmf.experiments.mmf_log import curve, last_values
 from refnet_mmf.experiments.mmf_run import Run, RunFailed, execute
@@ -135,7 +135,7 @@ def train(runs: Sequence[Run]) -> dict[str, float]:
                 bar.update(update - bar.n)
 
             try:
-                return execute(run, show, 0 if visible_gpus() else None)
+                return execute(run, show, first_gpu())
             finally:
                 bar.close()
 

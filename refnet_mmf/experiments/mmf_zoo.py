@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from refnet_mmf.experiments.real_data.description import Part
+from refnet_mmf.plugin.atomic_file import write_atomically
 
 MARK = ".built.json"
 
@@ -80,11 +81,14 @@ def read_mark(datasets: Path, part: Part) -> object:
 
 def write_mark(datasets: Path, part: Part) -> None:
     """Mark a part as complete for the MMF that is installed."""
-    folder = datasets / part.marked_folder
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{MARK}.new"
-    fresh.write_text(json.dumps({"version": zoo_entry(part.zoo).version}), encoding="utf-8")
-    fresh.replace(folder / MARK)
+    mark_folder(datasets / part.marked_folder, part.zoo)
+
+
+def mark_folder(folder: Path, name: str) -> None:
+    """Mark a folder with the version of data set ``name``; a mark that is right is left alone."""
+    mark, file = json.dumps({"version": zoo_entry(name).version}), folder / MARK
+    if not file.is_file() or file.read_text(encoding="utf-8", errors="replace") != mark:
+        write_atomically(mark, file)
 
 
 @cache

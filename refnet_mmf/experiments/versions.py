@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from refnet_mmf import __version__
@@ -22,6 +23,7 @@ def versions_with_python(packages: Iterable[str]) -> dict[str, str]:
     return {**versions(()), "Python": platform.python_version(), **versions(packages)}
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return version(package)

@@ -138,6 +138,28 @@ def test_loss_curves_of_results_whose_logs_are_gone_are_refused_in_one_line(plac
     assert not list(place.out.rglob("figure_10*"))
 
 
+def thirty_points():
+    """Embeddings of two classes with nothing in them."""
+    points = np.random.default_rng(0).normal(size=(30, 5))
+    return EmbeddingSet(
+        ids=np.arange(30),
+        fused=points,
+        features={"text": points, "image": points},
+        queries={"text": points, "image": points},
+        labels=np.arange(30) % 2,
+    )
+
+
+def write_embedded(place, embeddings):
+    """Finish the runs of each method, all with these embeddings; return their files."""
+    cells = [Cell(DATA_SET, MODEL, variant) for variant in VARIANTS]
+    written = []
+    for job in place.jobs(cells, [(0, seed) for seed in SEEDS]):
+        write_finished(job, {"test": dict.fromkeys(METRICS[DATA_SET].values(), 0.5)})
+        written.append(write_test_embeddings(job, embeddings))
+    return written
+
+
 def test_the_map_of_embeddings_shows_every_sample_in_every_view(place, capsys):
     """Two classes far apart; the features of text alone know the class."""
     random = np.random.default_rng(0)
@@ -152,10 +174,7 @@ def test_the_map_of_embeddings_shows_every_sample_in_every_view(place, capsys):
         queries={"text": apart, "image": mixed},
         labels=np.append(labels[:-1], -1),
     )
-    for variant in VARIANTS:
-        for job in place.jobs([Cell(DATA_SET, MODEL, variant)], [(0, seed) for seed in SEEDS]):
-            write_finished(job, {"test": dict.fromkeys(METRICS[DATA_SET].values(), 0.5)})
-            write_test_embeddings(job, embeddings)
+    write_embedded(place, embeddings)
     rows, comments = draw(place, "5")
     labelled = {str(key) for key in embeddings.ids[:-1]}
     for view, modalities in {
@@ -177,38 +196,14 @@ def test_the_map_of_embeddings_shows_every_sample_in_every_view(place, capsys):
 
 
 def test_a_map_takes_as_many_samples_as_it_is_told(place):
-    random = np.random.default_rng(0)
-    points = random.normal(size=(30, 5))
-    embeddings = EmbeddingSet(
-        ids=np.arange(30),
-        fused=points,
-        features={"text": points, "image": points},
-        queries={"text": points, "image": points},
-        labels=np.arange(30) % 2,
-    )
-    for variant in VARIANTS:
-        for job in place.jobs([Cell(DATA_SET, MODEL, variant)], [(0, seed) for seed in SEEDS]):
-            write_finished(job, {"test": dict.fromkeys(METRICS[DATA_SET].values(), 0.5)})
-            write_test_embeddings(job, embeddings)
+    write_embedded(place, thirty_points())
     rows, _ = draw(place, "5", "--samples", "12")
     assert len({row["id"] for row in rows}) == 12
     assert len(rows) == len(VARIANTS) * 12 * 5
 
 
 def test_a_run_without_embeddings_is_named_and_the_others_are_drawn(place, capsys):
-    points = np.random.default_rng(0).normal(size=(30, 5))
-    embeddings = EmbeddingSet(
-        ids=np.arange(30),
-        fused=points,
-        features={"text": points, "image": points},
-        queries={"text": points, "image": points},
-        labels=np.arange(30) % 2,
-    )
-    written = []
-    for variant in VARIANTS:
-        for job in place.jobs([Cell(DATA_SET, MODEL, variant)], [(0, seed) for seed in SEEDS]):
-            write_finished(job, {"test": dict.fromkeys(METRICS[DATA_SET].values(), 0.5)})
-            written.append(write_test_embeddings(job, embeddings))
+    written = write_embedded(place, thirty_points())
     written[0].write_bytes(b"PK\x03\x04 damaged")
     (written[0].parent / "best.ckpt").unlink()
     options = ["--out", place.out, "--data-dir", place.data_dir, "--model", MODEL]

@@ -123,9 +123,9 @@ def read_grid_options(args: argparse.Namespace) -> GridOptions:
         GridError: one line for the first thing that is wrong.
     """
     check_scale(args)
-    if args.data_dir is not None and not args.data_dir.is_dir() and not args.dry_run:
-        raise GridError(f"--data-dir: no such folder: {args.data_dir}")
     if args.data_dir is not None:
+        if not args.data_dir.is_dir() and not args.dry_run:
+            raise GridError(f"--data-dir: no such folder: {args.data_dir}")
         check_data_dir(args.data_dir, args.scale)
     if args.workers < 0:
         raise GridError(f"--workers: expected a number above 0, got {args.workers}")
@@ -170,10 +170,10 @@ def _data_seeds(args: argparse.Namespace) -> tuple[int, ...]:
         return _numbers("--data-seeds", args.data_seeds or "1")
     if args.data_seeds is not None:
         raise GridError("--data-seeds: --data-dir is one set; without it, sets are made")
-    return (seed_of_data(args.data_dir),)
+    return (_seed_of_data(args.data_dir),)
 
 
-def seed_of_data(folder: Path) -> int:
+def _seed_of_data(folder: Path) -> int:
     """Return the seed of the miniature set in a folder; 0 for real data.
 
     Raises:

@@ -34,6 +34,10 @@ class Outcome:
     results: dict[Job, Result] = field(default_factory=dict)
     failures: dict[Job, str] = field(default_factory=dict)
 
+    def lacking(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return those of ``jobs`` of which nothing is known yet."""
+        return [job for job in jobs if job not in self.results and job not in self.failures]
+
     def of(self, cells: Sequence[Cell]) -> Outcome:
         """Return what there is of some experiments, in their order."""
         return Outcome(
@@ -68,8 +72,7 @@ def finished(jobs: Sequence[Job]) -> Outcome:
 
 def unfinished(jobs: Sequence[Job]) -> list[Job]:
     """Return the jobs that are still to do; one whose folder is another run's is none of them."""
-    outcome = finished(jobs)
-    return [job for job in jobs if job not in outcome.results and job not in outcome.failures]
+    return finished(jobs).lacking(jobs)
 
 
 def run_all(
@@ -87,7 +90,7 @@ def run_all(
         submission: submit the jobs to a cluster instead; ``workers`` and ``gpus`` are left aside.
     """
     outcome = finished(jobs)
-    to_do = [job for job in jobs if job not in outcome.results and job not in outcome.failures]
+    to_do = outcome.lacking(jobs)
     with _bar(len(jobs), len(outcome.results)) as bar:
         if submission is None:
             done = _run_here(to_do, workers, visible_gpus() if gpus is None else gpus, bar)
@@ -107,6 +110,11 @@ def visible_gpus() -> Sequence[int]:
     import torch
 
     return range(torch.cuda.device_count())
+
+
+def first_gpu() -> int | None:
+    """Return the number of the first GPU that this process sees; None: it sees none."""
+    return next(iter(visible_gpus()), None)
 
 
 def _run_here(

@@ -118,9 +118,7 @@ def make(name: str, size: str, folder: Path, seed: int) -> bool:
             _write(fresh, DATA_SETS[name], SIZES[size], wanted, _encoder_beside(folder, wanted))
         except (CannotMake, OSError):
             raise
-        except (
-            Exception
-        ) as error:  # torch, lmdb and safetensors have words of their own for a full disk
+        except Exception as error:  # of a full disk torch, lmdb, safetensors have their own words
             if os.environ.get(DEBUG_VARIABLE) == "1":
                 raise
             said = first_line(error) or type(error).__name__

@@ -26,7 +26,7 @@ from refnet_mmf.experiments.miniature.pictures import (
 from refnet_mmf.experiments.miniature.randomness import repeatable_torch, stream
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 NETWORK = "resnet18"
 """Constructor in torchvision.models; its state dict is what is saved."""
@@ -108,8 +108,10 @@ def region_features(
     import torch
     from PIL import Image
     from torch import nn
+    from torchvision import models
 
-    network = _load(file)
+    network = models.get_model(NETWORK, weights=None, num_classes=len(ATTRIBUTES))
+    network.load_state_dict(torch.load(file, weights_only=True))
     trunk = nn.Sequential(*list(network.children())[:-2]).eval()
     with repeatable_torch(0), torch.inference_mode():
         for start in tqdm(range(0, len(pictures), batch_size), desc="features", unit="batch"):
@@ -117,15 +119,6 @@ def region_features(
             images = as_images([np.asarray(Image.open(picture)) for picture in batch])
             maps = trunk(images).flatten(start_dim=2).transpose(1, 2)
             yield from maps.contiguous().numpy()
-
-
-def _load(file: Path) -> nn.Module:
-    import torch
-    from torchvision import models
-
-    network: nn.Module = models.get_model(NETWORK, weights=None, num_classes=len(ATTRIBUTES))
-    network.load_state_dict(torch.load(file, weights_only=True))
-    return network
 
 
 def as_images(pictures: Sequence[Pixels]) -> Tensor:

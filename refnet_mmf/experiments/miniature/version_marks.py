@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from refnet_mmf.experiments.mmf_zoo import MARK, zoo_entry
-from refnet_mmf.plugin.atomic_file import write_atomically
+from refnet_mmf.experiments.mmf_zoo import mark_folder
 
 
 def mark_as_built(datasets: Path) -> None:
@@ -20,9 +18,6 @@ def mark_as_built(datasets: Path) -> None:
             get none.
     """
     for folder in datasets.glob("*/defaults"):
-        mark = json.dumps({"version": zoo_entry(folder.parent.name).version})
         parts = [path for path in folder.iterdir() if path.is_dir() and any(path.iterdir())]
         for part in (folder, *parts):
-            file = part / MARK
-            if not file.is_file() or file.read_text(encoding="utf-8", errors="replace") != mark:
-                write_atomically(mark, file)
+            mark_folder(part, folder.parent.name)

@@ -99,8 +99,7 @@ def _with_data_to_read(jobs: Sequence[Job], name: str) -> list[Job]:
     """Return the jobs that are not finished, or whose embeddings are not measured."""
     if name not in MEASURES:
         return unfinished(jobs)
-    outcome = known(finished(jobs), MEASURES[name])
-    return [job for job in jobs if job not in outcome.results and job not in outcome.failures]
+    return known(finished(jobs), MEASURES[name]).lacking(jobs)
 
 
 def _make_times(options: GridOptions) -> int:
@@ -121,19 +120,13 @@ def _make_times(options: GridOptions) -> int:
         return 0
     make_data_for(training_time.unmeasured(rounds), options)
     times = training_time.measure(rounds)
-    if not times.seconds:
-        for path, reason in times.failures.items():
-            print(f"Failed: {path}: {reason}", file=sys.stderr)
-        print("No round is measured: no table is written.", file=sys.stderr)
-        return _exit_code(times.failures.values(), len(rounds), "rounds")
-    notes = [
-        options.notice,
-        *training_time.time_notes(times),
-        _made_with(options),
-        *(f"Failed: {path}: {reason}" for path, reason in times.failures.items()),
-    ]
-    file_name = f"table_{training_time.NAME}_{options.scale}"
-    _show([training_time.time_rows(rounds, times)], notes, options, file_name)
+    failed = [f"Failed: {path}: {reason}" for path, reason in times.failures.items()]
+    if times.seconds:
+        notes = [options.notice, *training_time.time_notes(times), _made_with(options), *failed]
+        file_name = f"table_{training_time.NAME}_{options.scale}"
+        _show([training_time.time_rows(rounds, times)], notes, options, file_name)
+    else:
+        _say_that_nothing_is_written("No round is measured", failed)
     return _exit_code(times.failures.values(), len(rounds), "rounds")
 
 
@@ -147,18 +140,17 @@ def _write(
     tables = [
         rows(part, outcome.results) for part in parts for rows in (score_rows, comparison_rows)
     ]
-    if not outcome.results:
-        for job, reason in outcome.failures.items():
-            print(f"Failed: {job.run.name}: {reason}", file=sys.stderr)
-        print("No run is finished: no table is written.", file=sys.stderr)
-        return _exit_code(outcome.failures.values(), len(jobs), "runs")
-    notes = [
-        options.notice,
-        *dict.fromkeys(note for part in parts for note in part.notes),
-        f"{_made_with(options)} The best checkpoint is chosen on the validation split.",
-        *(f"Failed: {job.run.name}: {reason}" for job, reason in outcome.failures.items()),
-    ]
-    _show(tables, notes, options, file_name)
+    failed = [f"Failed: {job.run.name}: {reason}" for job, reason in outcome.failures.items()]
+    if outcome.results:
+        notes = [
+            options.notice,
+            *dict.fromkeys(note for part in parts for note in part.notes),
+            f"{_made_with(options)} The best checkpoint is chosen on the validation split.",
+            *failed,
+        ]
+        _show(tables, notes, options, file_name)
+    else:
+        _say_that_nothing_is_written("No run is finished", failed)
     return _exit_code(outcome.failures.values(), len(jobs), "runs")
 
 
@@ -174,6 +166,10 @@ def _show(
     paths = write_tables(tables, notes, options.out / "tables", file_name)
     show_tables(tables, notes)
     say_written(paths)
+
+
+def _say_that_nothing_is_written(why: str, failed: Sequence[str]) -> None:
+    print("\n".join([*failed, f"{why}: no table is written."]), file=sys.stderr)
 
 
 def _exit_code(reasons: Collection[str], of: int, what: str) -> int:

@@ -30,7 +30,7 @@ from refnet_mmf.experiments.grid.run_folder import (
     wherever_it_lies,
     write_json,
 )
-from refnet_mmf.experiments.grid.runner import visible_gpus
+from refnet_mmf.experiments.grid.runner import first_gpu
 from refnet_mmf.experiments.grid.statistics import compare, summarize
 from refnet_mmf.experiments.mmf_log import interval_seconds
 from refnet_mmf.experiments.mmf_run import RunFailed, empty_folder, execute
@@ -244,8 +244,9 @@ def _stored(one: Round) -> dict[str, Any] | None:
     found = read_json(one.path)
     if found is None:
         return None
+    known = _compared(found)
     for key, value in _compared(identity(one)).items():
-        if _compared(found).get(key) != value:
+        if known.get(key) != value:
             raise RunFolderError(
                 f"{one.path}: holds times of other {key}; remove it, or choose another --out"
             )
@@ -290,8 +291,7 @@ def _run(one: Round) -> dict[str, Any]:
         "load": os.getloadavg()[0],
         "began": time.time(),
     }
-    seconds = {}
-    gpu = 0 if visible_gpus() else None
+    seconds, gpu = {}, first_gpu()
     for variant in order:
         run = one.jobs[variant].run
         run_folder.start(run)
