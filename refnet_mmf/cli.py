@@ -53,14 +53,14 @@ COMMANDS = {
         "put the paper's claims, the tables and the figures on one page",
     ),
     "embed": Command(
-        "refnet_mmf.experiments.embed",
+        "refnet_mmf.experiments.embed_command",
         "write fused embeddings and unimodal features of a checkpoint to a file",
     ),
     "retrieve": Command(
-        "refnet_mmf.experiments.retrieve", "retrieve samples by one modality of them"
+        "refnet_mmf.experiments.retrieve_command", "retrieve samples by one modality of them"
     ),
     "probe": Command(
-        "refnet_mmf.experiments.probe", "tell what of each modality the embeddings keep"
+        "refnet_mmf.experiments.probe_command", "tell what of each modality the embeddings keep"
     ),
     "demo": Command(
         "refnet_mmf.experiments.demo", "train MMBT, ReFNet-MMBT and ReFNetMS-MMBT side by side"

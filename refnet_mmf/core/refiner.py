@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,14 +20,26 @@ from refnet_mmf.core.refiner_contrastive_loss import FORMS, RefinerContrastiveLo
 Comparison = Callable[..., Tensor]
 """Compares reconstructions [B, D] with targets [B, D], those of a mask [B] alone: a scalar."""
 
-LOSSES: dict[str, Callable[[float, str, bool], Comparison]] = {
-    "cosine": lambda margin, form, gather: partial(cosine_loss, gather_distributed=gather),
-    "mse": lambda margin, form, gather: partial(mse_loss, gather_distributed=gather),
-    "contrastive": RefinerContrastiveLoss,
+
+class LossOfReconstructions(NamedTuple):
+    """What a `Refiner` can compare reconstructions with targets by.
+
+    Attributes:
+        make: makes the comparison, of ``gather_distributed`` and the loss's own settings.
+        blind_to_scale: a reconstruction and its double are the same to it.
+        settings: names of its own settings, which are arguments of `Refiner`.
+    """
+
+    make: Callable[..., Comparison]
+    blind_to_scale: bool
+    settings: tuple[str, ...] = ()
+
+
+LOSSES = {
+    "cosine": LossOfReconstructions(lambda **gather: partial(cosine_loss, **gather), True),
+    "mse": LossOfReconstructions(lambda **gather: partial(mse_loss, **gather), False),
+    "contrastive": LossOfReconstructions(RefinerContrastiveLoss, True, ("margin", "form")),
 }
-"""By the name of a loss, what makes the comparison of margin, form and ``gather_distributed``."""
-BLIND_TO_SCALE = ("cosine", "contrastive")
-"""The losses for which a reconstruction and its double are the same."""
 DEFAULT_WEIGHT = 0.1
 
 
@@ -173,7 +186,9 @@ class Refiner(nn.Module):
         """
         mask = {} if mask is None else mask
         self._check_inputs(fused, targets, mask)
-        compare = LOSSES[self.loss](self.margin, self.form, self.gather_distributed)
+        make, _, settings = LOSSES[self.loss]
+        own = {name: getattr(self, name) for name in settings}
+        compare = make(gather_distributed=self.gather_distributed, **own)
         reconstructions: dict[str, Tensor] = {}
         losses: dict[str, Tensor] = {}
         total = connected_zero(at_least_float32(fused))

@@ -20,23 +20,23 @@ import yaml
 from tqdm import tqdm
 
 from refnet_mmf.core.messages import unknown
+from refnet_mmf.experiments.experiment_names import MEMES, METRICS, MODALITIES, SPLITS
 from refnet_mmf.experiments.grid.runner import first_gpu
 from refnet_mmf.experiments.line_figure import line_figure
 from refnet_mmf.experiments.mmf_log import curve, last_values
 from refnet_mmf.experiments.mmf_run import Run, RunFailed, execute
-from refnet_mmf.experiments.page import Figure, Page, Section, Table, as_text, render_page
-from refnet_mmf.experiments.tables.paper_tables import MODALITIES
+from refnet_mmf.experiments.page import Figure, Page, Section, render_page
+from refnet_mmf.experiments.plain_table import Table, as_text
 from refnet_mmf.experiments.versions import OF_A_RUN, versions_with_python
 from refnet_mmf.paths import PROJECTS
 from refnet_mmf.plugin.atomic_file import write_atomically
 
-DATASET = "hateful_memes"
+DATASET = MEMES
 METHODS = {
     "MMBT": ("baseline_mini", "mmbt"),
     "ReFNet-MMBT": ("refnet_mini", "refnet_mmbt"),
     "ReFNetMS-MMBT": ("refnetms_mini", "refnet_mmbt"),
 }
-METRICS = {"AUROC": "refnet_roc_auc", "accuracy": "refnet_accuracy"}
 NOTICE = (
     "The data is MINIATURE: pictures and sentences drawn by a program, in the files of the Hateful "
     "Memes data set. A number on this page says nothing about the real data set."
@@ -151,14 +151,15 @@ def train(runs: Sequence[Run]) -> dict[str, float]:
 
 def result_table(runs: Sequence[Run], seed: int) -> Table:
     """Return the table of the best checkpoints' scores."""
+    metrics = METRICS[DATASET]
     rows = []
     for run_ in runs:
         row = [run_.name]
-        for split in ("val", "test"):
+        for split in SPLITS:
             values = last_values(run_.progress(), split)
-            row += [_percent(values, f"{split}/{DATASET}/{metric}") for metric in METRICS.values()]
+            row += [_percent(values, f"{split}/{DATASET}/{metric}") for metric in metrics.values()]
         rows.append(row)
-    header = ["model", *(f"{name} {split}" for split in ("val.", "test") for name in METRICS)]
+    header = ["model", *(f"{name} {split}" for split in SPLITS.values() for name in metrics)]
     return Table(f"MINIATURE memes, one seed ({seed}), per cent", header, rows)
 
 

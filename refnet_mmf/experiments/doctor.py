@@ -15,7 +15,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from refnet_mmf import __version__
-from refnet_mmf.experiments.page import Table, as_text
+from refnet_mmf.experiments.plain_table import Table, as_text
 from refnet_mmf.paths import CONSTRAINTS
 
 OK, NOTE, WRONG = "ok", "note", "wrong"

@@ -20,7 +20,7 @@ from refnet_mmf.experiments.figure_files import (
 )
 from refnet_mmf.experiments.figure_registry import FIGURES
 from refnet_mmf.experiments.one_line_parser import OneLineParser, positive_number
-from refnet_mmf.experiments.page import as_text
+from refnet_mmf.experiments.plain_table import as_text
 from refnet_mmf.experiments.run_figures import figure_runs
 from refnet_mmf.experiments.versions import OF_A_RUN, versions_with_python
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.plain_table import Table
 
 
 class FigureEntry(NamedTuple):

@@ -20,7 +20,7 @@ from refnet_mmf.experiments.graph_recovery import (
 )
 from refnet_mmf.experiments.line_figure import Line, draw_lines
 from refnet_mmf.experiments.one_line_parser import positive_number
-from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.spread import mean_and_spread
 
 WHITENED = "whitened, any d"

@@ -10,24 +10,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from refnet_mmf.experiments.plain_table import Table
+
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: a caption, a header and rows of text."""
-
-    caption: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-    @property
-    def of_words(self) -> list[bool]:
-        """Whether a column is one of words, by its number: the first is, and what has any word."""
-        return [
-            column == 0 or any(re.search("[A-Za-z]{3}", row[column]) for row in self.rows)
-            for column in range(len(self.header))
-        ]
 
 
 @dataclass(frozen=True)
@@ -83,18 +68,3 @@ def render_page(page: Page) -> str:
 def unbroken(cell: str) -> str:
     """Return a cell whose numbers are not broken between two lines."""
     return re.sub(r"(?<=\d) (±|to) (?=[-+]?\d)", "\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", cell)
-
-
-def as_text(table: Table) -> str:
-    """Render a table for the terminal."""
-    rows = [table.header, *table.rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(table.header))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if words else cell.rjust(width)
-            for cell, width, words in zip(row, widths, table.of_words, strict=True)
-        )
-        for row in rows
-    ]
-    rule = "-" * len(lines[0])
-    return "\n".join([table.caption, "", lines[0].rstrip(), rule, *map(str.rstrip, lines[1:])])

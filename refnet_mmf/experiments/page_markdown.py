@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from refnet_mmf.experiments.page import Page, Section, Table, unbroken
+from refnet_mmf.experiments.page import Page, Section, unbroken
+from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.table_files import markdown_cells
 from refnet_mmf.plugin.atomic_file import write_atomically
 

@@ -22,6 +22,12 @@ Array = NDArray[Any]
 MATCHES = ("exact", "any")
 METRICS = ("cosine", "euclidean")
 QUERIES = ("fused", "padded")
+MEANING = {
+    "fused": "the fused embedding with the other modality taken away",
+    "padded": "the modality's own feature, padded or cut to the embedding's width",
+    "exact": "has the same label set",
+    "any": "shares a label",
+}
 KS = (1, 2, 5, 10)
 BLOCK = 256
 # Nearer to one another than this, similarities are ties: what rounding makes of equal vectors.

@@ -8,7 +8,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from refnet_mmf.experiments.csv_text import csv_text
-from refnet_mmf.experiments.page import Table, as_text
+from refnet_mmf.experiments.plain_table import Table, as_text
 from refnet_mmf.plugin.atomic_file import write_atomically
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from omegaconf import DictConfig
 
-from refnet_mmf.plugin.annotation_fields import ENTAILMENT_CLASSES
+from refnet_mmf.plugin.annotation_fields import ENTAILMENT_CLASSES, FIELDS
 from refnet_mmf.plugin.class_files import class_file
 from refnet_mmf.plugin.errors import RefnetError
 
@@ -23,9 +23,6 @@ COUNTS: dict[str, Callable[[DictConfig], int | None]] = {
     "visual_entailment": lambda section: len(ENTAILMENT_CLASSES),
 }
 """By data set, how many classes it has, from its block of ``dataset_config``; None: unknown."""
-
-LABEL_SETS = ("mmimdb",)
-"""The data sets whose samples have sets of labels: there, the outputs must be as many."""
 
 
 def check_class_count(config: DictConfig, name: str, section: DictConfig) -> None:
@@ -45,9 +42,10 @@ def check_class_count(config: DictConfig, name: str, section: DictConfig) -> Non
     if name not in COUNTS or outputs is None or not classifies:
         return
     classes = COUNTS[name](section)
-    if classes is None or outputs == classes or (outputs > classes and name not in LABEL_SETS):
+    sets = FIELDS[name].label_sets  # there, the outputs must be as many
+    if classes is None or outputs == classes or (outputs > classes and not sets):
         return
     raise RefnetError(
         f"model_config.{config.model}.num_labels: is {outputs}, and {name} has {classes} classes"
-        + (" with <unk>" if name in LABEL_SETS else "")
+        + (" with <unk>" if sets else "")
     )

@@ -11,11 +11,9 @@ from mmf.datasets.processors.processors import Processor
 from omegaconf import DictConfig
 
 from refnet_mmf.plugin import mmf_lines
+from refnet_mmf.plugin.annotation_fields import FIELDS
 from refnet_mmf.plugin.class_lines import UNKNOWN_CLASS, class_lines, problem_of_classes
 from refnet_mmf.plugin.errors import RefnetError
-
-DATASETS = ("mmimdb",)
-"""The data sets whose class files are checked."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def check_class_files(config: DictConfig) -> None:
         RefnetError: see `ClassFile.read`.
     """
     for name in dataset_names(config):
-        if name in DATASETS:
+        if name in FIELDS and FIELDS[name].label_sets:
             file = class_file(config.get("dataset_config", {}).get(name))
             if file is not None and file.path.exists():
                 file.read()

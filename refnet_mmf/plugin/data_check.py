@@ -13,23 +13,25 @@ from pathlib import Path
 from typing import Any
 
 from mmf.datasets.databases.annotation_database import AnnotationDatabase
-from mmf.datasets.processors.processors import VQAAnswerProcessor
 from omegaconf import DictConfig
 
-from refnet_mmf.core.messages import nearest, unknown
+from refnet_mmf.core.messages import unknown
 from refnet_mmf.plugin.annotation_fields import (
     ENTAILMENT_CLASSES,
     FIELDS,
     RARE_GENRES,
-    Fields,
-    check_characters,
+    Row,
+    RowCheck,
+    check_genres,
+    fields_check,
+    missing_field,
 )
 from refnet_mmf.plugin.class_count import check_class_count
 from refnet_mmf.plugin.class_files import check_class_files, class_file, dataset_names
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.feature_width import check_feature_width
 from refnet_mmf.plugin.labelled_samples import read_ids
-from refnet_mmf.plugin.picture_check import Row, RowCheck, paths_of, picture_check
+from refnet_mmf.plugin.picture_check import paths_of, picture_check
 from refnet_mmf.plugin.regime import Regime, read_regime
 
 SPLITS = ("train", "val", "test")
@@ -136,7 +138,7 @@ def check_annotations(
     Raises:
         RefnetError: file, line and value of the first row that is wrong.
     """
-    checks = [fields_check(FIELDS[name]), picture_check(name, section, split, index)]
+    checks = [fields_check(name), picture_check(name, section, split, index)]
     check_label = label_check(name, section, split)
     unit = "line" if file.suffix == ".jsonl" else "row"
     number = 0
@@ -150,39 +152,6 @@ def check_annotations(
             raise RefnetError(f"{file}, {unit} {number}: {error}") from None
     if number == 0:
         raise RefnetError(f"{file}: has no rows, and the {split} split needs some")
-
-
-def fields_check(fields: Fields) -> RowCheck:
-    """Return the check that a row has a text, and what else its data set reads but the label."""
-    mentioned = (fields.text, fields.picture, fields.number)
-    names = [name for name in mentioned if name is not None]
-
-    def check(row: Row) -> None:
-        for name in names:
-            if name not in row:
-                raise ValueError(_missing(name, row))
-        text = row[fields.text]
-        if fields.several_texts and isinstance(text, list) and text:
-            text = text[0]
-        if not isinstance(text, str):
-            raise ValueError(f"{fields.text}: expected a text, got {text!r}")
-        check_characters(fields.text, text)
-        if fields.number is not None:
-            _check_whole_number(fields.number, row[fields.number])
-        if fields.picture is not None and not isinstance(row[fields.picture], str):
-            raise ValueError(f"{fields.picture}: expected a name, got {row[fields.picture]!r}")
-
-    return check
-
-
-def _check_whole_number(name: str, value: Any) -> None:
-    """Refuse what MMF can't keep as a whole number of 32 bits."""
-    try:
-        fits = not isinstance(value, bool) and abs(int(value)) < 2**31
-    except (TypeError, ValueError):
-        fits = False
-    if not fits:
-        raise ValueError(f"{name}: expected a whole number of up to 9 digits, got {value!r:.80}")
 
 
 def label_check(name: str, section: DictConfig, split: str) -> RowCheck:
@@ -199,7 +168,9 @@ def label_check(name: str, section: DictConfig, split: str) -> RowCheck:
     def check(row: Row) -> None:
         if fields.label not in row:
             hint = " to be evaluated, or run_type=train_val" if split == "test" else ""
-            raise ValueError(f"{_missing(fields.label, row)}; the {split} split needs labels{hint}")
+            raise ValueError(
+                f"{missing_field(fields.label, row)}; the {split} split needs labels{hint}"
+            )
         check_label(row[fields.label])
 
     return check
@@ -221,17 +192,11 @@ def _genre_check(section: DictConfig) -> Callable[[Any], None]:
     if file is None:
         return lambda genres: None
     classes = file.read()
-    most = VQAAnswerProcessor.DEFAULT_NUM_ANSWERS
     known: set[str] = set()  # as the rows spell them
 
     def check(genres: Any) -> None:
-        if not isinstance(genres, list):
-            raise ValueError(f"genres: expected a list, got {genres!r}")
-        if not 0 < len(genres) <= most:
-            raise ValueError(f"genres: MMF takes 1 to {most} of a movie, got {len(genres)}")
+        check_genres(genres)
         for genre in genres:
-            if not isinstance(genre, str):
-                raise ValueError(f"genres: expected names, got {genre!r}")
             if genre not in known:
                 processed = file.process(genre)
                 if processed not in classes and processed not in RARE_GENRES:
@@ -266,12 +231,6 @@ def _rows(file: Path, section: DictConfig) -> Iterator[tuple[int, Row]]:
             if not isinstance(row, dict):
                 raise RefnetError(f"{file}, line {number}: expected an object, got {row!r:.40}")
             yield number, row
-
-
-def _missing(name: str, row: Row) -> str:
-    guess = nearest(name, map(str, row))
-    hint = f"; did you mean {guess!r}?" if guess else ""
-    return f"no field {name!r}{hint} (there: {', '.join(map(str, row)) or 'none'})"
 
 
 def _check_sizes(name: str, section: DictConfig) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from refnet_mmf.core.diagnostics import reconstruction_r2, target_variance
 from refnet_mmf.core.label_pairs import positives_and_negatives
-from refnet_mmf.core.refiner import BLIND_TO_SCALE, Refiner
+from refnet_mmf.core.refiner import LOSSES, Refiner
 from refnet_mmf.plugin.features import Features
 
 
@@ -44,7 +44,7 @@ def refiner_terms(refiner: Refiner, features: Features) -> Iterator[LossTerm]:
     """Yield a term for each modality that has a decoder."""
     targets = features.targets
     refined = refiner(features.fused, targets, features.present)
-    rescale = refiner.loss in BLIND_TO_SCALE
+    rescale = LOSSES[refiner.loss].blind_to_scale
     for name, loss in refined.losses.items():
         target, present = targets[name], features.present.get(name)
         decoded = refined.reconstructions[name]

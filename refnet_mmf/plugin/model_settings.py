@@ -11,6 +11,7 @@ from mmf.common.registry import registry
 from omegaconf import DictConfig, OmegaConf
 
 from refnet_mmf.core.messages import unknown
+from refnet_mmf.core.refiner import LOSSES
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.losses import FUSED_EMBEDDING, ListedMultiSimilaritySettings
 from refnet_mmf.plugin.section import OWN_BLOCKS
@@ -99,11 +100,12 @@ def _read_refiner(values: Any, place: str) -> RefinerSettings:
         RefnetError: one line for the first thing that is wrong.
     """
     settings = read_block(RefinerSettings, values, place)
-    for key in ("margin", "form") if settings.loss != "contrastive" else ():
-        if getattr(settings, key) != RefinerSettings.model_fields[key].default:
-            raise RefnetError(
-                f"{place}.{key}: has no effect with loss {settings.loss!r}, only with 'contrastive'"
-            )
+    for name, loss in LOSSES.items():
+        for key in set(loss.settings).difference(LOSSES[settings.loss].settings):
+            if getattr(settings, key) != RefinerSettings.model_fields[key].default:
+                raise RefnetError(
+                    f"{place}.{key}: has no effect with loss {settings.loss!r}, only with {name!r}"
+                )
     return settings
 
 

@@ -6,7 +6,7 @@ are read, of a feature nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,10 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image, UnidentifiedImageError
 
 from refnet_mmf.plugin import mmf_lines
-from refnet_mmf.plugin.annotation_fields import FIELDS
+from refnet_mmf.plugin.annotation_fields import FIELDS, Row, RowCheck
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.feature_lmdb import open_features
 
-Row = Mapping[str, Any]
-RowCheck = Callable[[Row], None]
 """Raises a ValueError, to which the caller adds file and line."""
 
 

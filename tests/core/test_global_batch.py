@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from refnet_mmf import MultiSimilarityLoss, Refiner, RefinerContrastiveLoss
 from refnet_mmf.core.global_batch import gather_objects, gather_rows, global_mean, world_size
 from refnet_mmf.core.global_batch import rank as this_rank
+from refnet_mmf.core.refiner import LOSSES
 
 SPLITS = {2: [(6, 6), (7, 2), (5, 0), (0, 0)], 3: [(4, 4, 4), (5, 3, 1), (4, 0, 2), (0, 0, 1)]}
 DTYPES = {torch.float32: 1e-6, torch.float64: 1e-12}
@@ -102,7 +103,7 @@ CASES: dict[str, Case] = {
     "contrastive, column": _contrastive("column"),
     **{
         f"refiner, {loss}{', masked' if masked else ''}": _refiner(loss, masked)
-        for loss, masked in itertools.product(("cosine", "mse", "contrastive"), (False, True))
+        for loss, masked in itertools.product(LOSSES, (False, True))
     },
 }
 

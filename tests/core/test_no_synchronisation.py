@@ -27,6 +27,7 @@ from refnet_mmf.core.diagnostics import reconstruction_r2, target_variance
 from refnet_mmf.core.global_batch import global_mean
 from refnet_mmf.core.poolers import POOLERS
 from refnet_mmf.core.reconstruction_losses import cosine_loss, mse_loss
+from refnet_mmf.core.refiner import LOSSES
 
 
 @pytest.fixture(autouse=True, params=["cuda", "cpu"])
@@ -100,7 +101,7 @@ def test_reconstruction_losses(loss, device: str) -> None:
     check(loss(rows(device), rows(device), mask=mask(device, 6)), device)
 
 
-@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_refiner(loss: str, device: str) -> None:
     with torch.device(device):
         refiner = Refiner(4, {"text": 4, "image": 4}, loss=loss)

@@ -7,6 +7,7 @@ import torch
 
 from refnet_mmf import Refiner, refiner_contrastive_loss
 from refnet_mmf.core.decoder import build_decoder
+from refnet_mmf.core.refiner import LOSSES
 
 
 def batch(size=6, dtype=torch.float32):
@@ -47,7 +48,7 @@ def test_losses_equal_the_loop_of_the_formula(loss, size):
         )
 
 
-@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_gradient_is_the_derivative(loss):
     module = refiner(loss=loss, stop_gradient=False).double()
     fused, targets = batch(4, torch.float64)
@@ -68,7 +69,7 @@ def test_contrastive_loss_takes_margin_and_form():
         assert output.losses[name].item() == expected.item()
 
 
-@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_total_is_weighted_by_gamma_for_every_loss(loss):
     """MMF's own head ignores the weights for its contrastive loss."""
     module = refiner(loss=loss, weights={"text": 0.3, "image": 0.05})
@@ -136,7 +137,7 @@ def test_all_gammas_zero_give_a_zero_with_a_graph():
     assert output.total.item() == 0 and (fused.grad == 0).all()
 
 
-@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_stop_gradient_keeps_the_loss_out_of_the_targets_but_not_out_of_the_fusion(loss):
     fused, targets = batch()
     fused.requires_grad_()
@@ -148,7 +149,7 @@ def test_stop_gradient_keeps_the_loss_out_of_the_targets_but_not_out_of_the_fusi
     assert all(target.grad.abs().sum() > 0 for target in targets.values())
 
 
-@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_order_of_the_batch_does_not_matter(loss):
     module = refiner(loss=loss).double()
     fused, targets = batch(dtype=torch.float64)
@@ -158,7 +159,22 @@ def test_order_of_the_batch_does_not_matter(loss):
     assert module(fused[order], shuffled).total.item() == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_what_is_said_of_a_loss_is_so(loss):
+    """Whether it is blind to scale, and which settings change it."""
+    fused, targets = batch(dtype=torch.float64)
+    make, blind_to_scale, settings = LOSSES[loss]
+    compare = make(gather_distributed=False)
+    decoded, target = targets["text"].flip(0), targets["text"]
+    doubled = float(compare(2 * decoded, target, mask=None))
+    assert (doubled == pytest.approx(float(compare(decoded, target, mask=None)))) is blind_to_scale
+    expected = refiner(loss=loss).double()(fused, targets).total
+    for name, value in {"margin": 0.7, "form": "column"}.items():
+        changed = refiner(loss=loss, **{name: value}).double()(fused, targets).total
+        assert (changed != expected) == (name in settings)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_samples_that_lack_a_modality_do_not_count(loss):
     module = refiner(loss=loss).double()
     fused, targets = batch(dtype=torch.float64)
@@ -172,7 +188,7 @@ def test_samples_that_lack_a_modality_do_not_count(loss):
     assert torch.isfinite(fused.grad).all()
 
 
-@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_a_modality_that_no_sample_has_still_reaches_its_decoder(loss):
     """A parameter without a gradient stops distributed training."""
     module = refiner(loss=loss)
@@ -197,7 +213,7 @@ AWKWARD = {
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("case", AWKWARD)
 def test_awkward_batches_give_finite_losses_and_gradients(case, loss, dtype):
     fused, targets = AWKWARD[case]()

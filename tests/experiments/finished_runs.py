@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from refnet_mmf.experiments.embed import file_hash
 from refnet_mmf.experiments.embedding_file import write_embeddings
+from refnet_mmf.experiments.file_hash import file_hash
 from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Job
 from refnet_mmf.experiments.mmf_run import Run

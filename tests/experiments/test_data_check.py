@@ -210,6 +210,12 @@ DAMAGE = {
         "train.jsonl, line 2: genres: expected a list of texts, got []",
         [],
     ),
+    "more genres than MMF has room for": (
+        rewrite(TRAIN, '["comedy"]', json.dumps(["comedy"] * 11)),
+        "train.jsonl",
+        "train.jsonl, line 2: genres: MMF takes 1 to 10 of a movie, got 11",
+        [],
+    ),
     "no plot": (
         rewrite(TRAIN, '["plot of 0000102", "shorter"]', '["", "shorter"]'),
         "train.jsonl",
@@ -418,7 +424,9 @@ def test_only_a_whole_test_file_may_lack_labels(tmp_path):
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        ("id", "x1", "id: expected a number, got 'x1'"),
+        ("id", "x1", "id: expected a whole number of up to 9 digits, got 'x1'"),
+        ("id", 3000000000, "id: expected a whole number of up to 9 digits, got 3000000000"),
+        ("text", "a \ud83d", "text: holds half a character"),
         ("label", "1", "label: expected 0 or 1, got '1'"),
         ("label", 2, "no classes: '2'"),
         ("text", None, "text: expected a text, got None"),

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from refnet_mmf.cli import main
+from refnet_mmf.experiments.experiment_names import METRICS
 from refnet_mmf.experiments.grid.cell import Cell
-from refnet_mmf.experiments.run_figures.measures import METRICS
 from refnet_mmf.experiments.tables.paper_tables import gamma_cell, label_cell
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
 from tests.experiments.finished_runs import write_finished, write_log, write_test_embeddings

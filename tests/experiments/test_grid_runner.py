@@ -170,6 +170,26 @@ class TestRunFolder:
         with pytest.raises(RunFolderError, match="holds a run with another command"):
             run_folder.start(other.run)
 
+    def test_an_edit_of_a_yaml_file_makes_another_run(self, tmp_path):
+        named, included = tmp_path / "named.yaml", tmp_path / "shared/included.yaml"
+        included.parent.mkdir()
+        named.write_text("includes: [shared/included.yaml, mmf/of_its_own.yaml]\n")
+        included.write_text("training: {batch_size: 32, max_updates: 10}\n")
+        run = Run("edited", (f"config={named}", "model=refnet_gmu"), tmp_path / "run")
+        run_folder.start(run)
+        included.write_text("# a comment\ntraining: {max_updates: 10, batch_size: 32}\n")
+        run_folder.start(run)
+        included.write_text("training: {batch_size: 64, max_updates: 10}\n")
+        with pytest.raises(RunFolderError, match="another YAML file .*included.yaml") as error:
+            run_folder.start(run)
+        assert "named.yaml" not in str(error.value) and "\n" not in str(error.value)
+        file = run.folder / "run.json"
+        kept = json.loads(file.read_text())
+        assert {"configs/models/refnet_gmu.yaml", "configs/regime.yaml"} < set(kept["YAML files"])
+        del kept["YAML files"]
+        file.write_text(json.dumps(kept))
+        run_folder.start(run)
+
     def test_a_result_of_another_version_is_refused_whatever_the_run_says_of_its_start(self, jobs):
         (job,) = jobs(CELL)
         run_folder.start(job.run)

@@ -7,12 +7,12 @@ import shutil
 import pytest
 
 from refnet_mmf.cli import main
+from refnet_mmf.experiments.experiment_names import METRICS
 from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Cell, jobs_of
 from refnet_mmf.experiments.grid.run_folder import wherever_it_lies
 from refnet_mmf.experiments.grid.runner import finished, run_all
 from refnet_mmf.experiments.report.collect import Place
-from refnet_mmf.experiments.run_figures.measures import METRICS
 from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.known_tables import MEASURES, parts_of
 from tests.experiments.finished_runs import write_finished, write_measure

@@ -12,8 +12,9 @@ from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import jobs_of
 from refnet_mmf.experiments.grid.options import data_folder
 from refnet_mmf.experiments.grid.statistics import compare
-from refnet_mmf.experiments.page import Page, Section, Table, as_text, render_page
+from refnet_mmf.experiments.page import Page, Section, render_page
 from refnet_mmf.experiments.page_markdown import write_markdown
+from refnet_mmf.experiments.plain_table import Table, as_text
 from refnet_mmf.experiments.report.claims import CLAIMS, verdict
 from refnet_mmf.experiments.report.collect import Place, finished_runs
 from refnet_mmf.experiments.report.report_command import seeds_of

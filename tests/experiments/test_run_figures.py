@@ -23,13 +23,14 @@ from scipy.spatial.distance import cdist
 pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
 
 from refnet_mmf.cli import main
+from refnet_mmf.experiments.experiment_names import METRICS, NAMES
 from refnet_mmf.experiments.grid.cell import jobs_of
 from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.run_figures import embedding_map, gamma_sweep, label_efficiency
 from refnet_mmf.experiments.run_figures.choices import DATA_SETS
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns
-from refnet_mmf.experiments.run_figures.measures import METRICS, columns_of
-from refnet_mmf.experiments.tables.paper_tables import NAMES, TABLES, gamma_cell, label_cell
+from refnet_mmf.experiments.run_figures.measures import columns_of
+from refnet_mmf.experiments.tables.paper_tables import TABLES, gamma_cell, label_cell
 from refnet_mmf.experiments.tables.retrieval_tables import retrieval_tables
 from refnet_mmf.paths import MANIFEST
 

@@ -15,19 +15,15 @@ from scipy import stats
 
 from refnet_mmf.cli import main
 from refnet_mmf.experiments.csv_text import csv_text
+from refnet_mmf.experiments.experiment_names import NAMES
 from refnet_mmf.experiments.grid.cell import Cell, jobs_of
 from refnet_mmf.experiments.grid.run_folder import Result
-from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.run_figures import gamma_sweep
 from refnet_mmf.experiments.run_figures.choices import DATA_SETS
 from refnet_mmf.experiments.table_files import as_csv, as_latex, as_markdown, write_tables
 from refnet_mmf.experiments.tables.known_tables import SCORE_TABLES, parts_of
-from refnet_mmf.experiments.tables.paper_tables import (
-    NAMES,
-    REFINER_OF_THE_FILES,
-    TABLES,
-    gamma_cell,
-)
+from refnet_mmf.experiments.tables.paper_tables import REFINER_OF_THE_FILES, TABLES, gamma_cell
 from refnet_mmf.experiments.tables.score_table import compare_gains, comparison_rows, score_rows
 from refnet_mmf.paths import CONFIGS
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from refnet_mmf.cli import main
+from refnet_mmf.experiments.experiment_names import METRICS
 from refnet_mmf.experiments.grid import run_folder
-from refnet_mmf.experiments.run_figures.measures import METRICS
 from refnet_mmf.experiments.tables.known_tables import MEASURES, parts_of
 from refnet_mmf.experiments.tables.training_time import identity, rounds_of, timed_cells
 from tests.experiments.finished_runs import write_finished, write_measure

@@ -6,8 +6,8 @@ import csv
 import fcntl
 
 from refnet_mmf.cli import main
+from refnet_mmf.experiments.experiment_names import METRICS
 from refnet_mmf.experiments.grid import run_folder
-from refnet_mmf.experiments.run_figures.measures import METRICS
 from refnet_mmf.experiments.tune.search import Search
 from refnet_mmf.experiments.tune.space import Range, Space, baseline_cell, searched_cell
 from tests.experiments.finished_runs import write_finished

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from refnet_mmf.core.refiner import LOSSES
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.refnet import OWN_MODULES
 
@@ -268,7 +269,7 @@ def test_metric_loss_of_pytorch_metric_learning_refuses_label_sets(build, sample
 
 
 @pytest.mark.parametrize("pooler", ["average_last_two", "average_concat", "average_second_to_last"])
-@pytest.mark.parametrize("loss", ["cosine", "mse", "contrastive"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_every_pooler_and_loss_trains(build, samples, pooler, loss):
     place = "model_config.refnet_mmbt.refiner"
     model = build(f"{place}.pooler={pooler}", f"{place}.loss={loss}").train()

@@ -15,6 +15,7 @@ from refnet_mmf import (
     refiner_contrastive_loss,
 )
 from refnet_mmf.core.poolers import POOLERS
+from refnet_mmf.core.refiner import LOSSES
 
 WHOLE = st.integers
 DTYPES = st.sampled_from([torch.float32, torch.float64, torch.bfloat16, torch.float16])
@@ -92,7 +93,7 @@ def test_a_refiner_of_any_settings_is_finite(data):
     refiner = Refiner(
         fused.shape[1],
         {name: value.shape[1] for name, value in targets.items()},
-        loss=data.draw(st.sampled_from(["cosine", "mse", "contrastive"])),
+        loss=data.draw(st.sampled_from(sorted(LOSSES))),
         weights={name: data.draw(st.sampled_from([0.0, 0.1, 1.0])) for name in names},
         hidden_dims=data.draw(st.none() | st.lists(WHOLE(1, 5), min_size=1, max_size=2)),
         stop_gradient=data.draw(st.booleans()),

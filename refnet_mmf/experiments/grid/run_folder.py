@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from refnet_mmf.experiments.grid.yaml_hashes import yaml_hashes
 from refnet_mmf.experiments.mmf_run import THREADS, Run
 from refnet_mmf.experiments.versions import versions
 from refnet_mmf.paths import EVALUATIONS
 from refnet_mmf.plugin.atomic_file import write_atomically
 
 STARTED, FINISHED = "run.json", "result.json"
+YAML_FILES = "YAML files"
 LEVELS = 5
 """A run's folder is so many levels below the folder of results: runs/SCALE/CELL/data-N/seed-N."""
 
@@ -119,7 +121,7 @@ def _numbers(values: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, flo
 
 
 def _identity(run: Run) -> dict[str, Any]:
-    return {"command": run.command, "versions": versions()}
+    return {"command": run.command, "versions": versions(), YAML_FILES: yaml_hashes(run)}
 
 
 def _claimed(run: Run) -> dict[str, Any] | None:
@@ -137,10 +139,14 @@ def _claimed(run: Run) -> dict[str, Any] | None:
 def _refuse_another(run: Run, known: Mapping[str, Any]) -> None:
     """Refuse a folder that says of itself that it is another run's.
 
+    One that does not say what the YAML files said is taken as it is.
+
     Raises:
         RunFolderError: one line.
     """
-    before, now = _words(known), _words(_identity(run))
+    identity = _identity(run)
+    before = _words({YAML_FILES: identity[YAML_FILES], **known})
+    now = _words(identity)
     for key in now:
         if before[key] != now[key]:
             old, new = (
@@ -154,11 +160,13 @@ def _refuse_another(run: Run, known: Mapping[str, Any]) -> None:
 
 
 def _words(identity: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the words of a run's command and its versions, to be compared."""
-    given = identity.get("versions")
-    found = given.items() if isinstance(given, Mapping) else [("versions", given)]
-    command = wherever_it_lies(str(identity.get("command")))
-    return {"command": command, "versions": [f"{k} {v}" for k, v in found]}
+    """Return the words of what a run was made with, to be compared."""
+    words = {"command": wherever_it_lies(str(identity.get("command")))}
+    for key in ("versions", YAML_FILES):
+        given = identity.get(key)
+        found = given.items() if isinstance(given, Mapping) else [(key, given)]
+        words[key] = [f"{k} {v}" for k, v in found]
+    return words
 
 
 def wherever_it_lies(command: str) -> list[str]:

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from refnet_mmf import __version__
 from refnet_mmf.core.messages import first_line
-from refnet_mmf.experiments.embed import file_hash
+from refnet_mmf.experiments.file_hash import file_hash
 from refnet_mmf.experiments.miniature import hateful_memes, mmimdb, visual_entailment
 from refnet_mmf.experiments.miniature.data_set import DataSet, Layout, Sample
 from refnet_mmf.experiments.miniature.feature_store import write_feature_lmdb

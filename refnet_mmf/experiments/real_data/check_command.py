@@ -8,7 +8,7 @@ from pathlib import Path
 
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.mmf_zoo import mmf_folder
-from refnet_mmf.experiments.page import Table, as_text
+from refnet_mmf.experiments.plain_table import Table, as_text
 from refnet_mmf.experiments.real_data.check import Check, check
 from refnet_mmf.experiments.real_data.description import DataError, DataSet
 from refnet_mmf.experiments.real_data.findings import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 from tqdm import tqdm
 
 from refnet_mmf.experiments.mmf_zoo import wanted_parts, write_mark
-from refnet_mmf.experiments.real_data import entailment_files, mmimdb_archive
 from refnet_mmf.experiments.real_data.description import DataError, DataSet, Part, Sample, part_of
+from refnet_mmf.experiments.real_data.entailment_files import open_files
 from refnet_mmf.experiments.real_data.feature_source import place_features
+from refnet_mmf.experiments.real_data.mmimdb_archive import open_archive
 from refnet_mmf.experiments.real_data.origin import RECORD, write_record
 from refnet_mmf.experiments.real_data.source import Source
 from refnet_mmf.experiments.real_data.staging import (
@@ -25,16 +26,13 @@ from refnet_mmf.experiments.real_data.staging import (
 from refnet_mmf.plugin.feature_lmdb import open_features
 from refnet_mmf.plugin.link_or_copy import link_or_copy
 
-NAMES = ("mmimdb", "visual_entailment")
-"""The data sets whose published form is known; MMF itself converts Hateful Memes."""
-
 
 @dataclass(frozen=True)
 class Request:
     """What to convert.
 
     Attributes:
-        data_set: one of those in `NAMES`.
+        data_set: one of those in `OPENERS`.
         raw: as it is published, a folder or an archive.
         data_dir: the value for MMF's ``env.data_dir``.
         pictures: where the pictures are, if not in ``raw``.
@@ -48,6 +46,17 @@ class Request:
     pictures: Path | None = None
     with_pictures: bool = True
     features: Path | None = None
+
+
+OPENERS: Mapping[str, Callable[[Request, Path, bool], Source]] = {
+    "mmimdb": lambda request, scratch, with_pictures: open_archive(
+        request.raw, scratch, with_pictures
+    ),
+    "visual_entailment": lambda request, scratch, with_pictures: open_files(
+        request.raw, request.pictures, scratch, with_pictures
+    ),
+}
+"""The data sets whose published form is known; MMF itself converts Hateful Memes."""
 
 
 @dataclass
@@ -139,7 +148,8 @@ def _make(request: Request, missing: list[Part], stage: Staging, report: Report)
     """Make the missing parts; check that those that are there serve the rows."""
     data_set = request.data_set
     pictures, features = part_of(data_set.pictures), part_of(data_set.features)
-    source = _open(request, stage.scratch, pictures in missing)
+    opened = OPENERS[data_set.name]
+    source = opened(request, stage.scratch / "raw", pictures in missing)
     samples = _write_annotations(data_set, source, stage, report)
     if pictures in missing:
         report.parts[pictures.folder] = _write_pictures(data_set, source, samples, stage)
@@ -160,14 +170,6 @@ def _make(request: Request, missing: list[Part], stage: Staging, report: Report)
         stage.fresh(data_set.class_file).write_text(classes, encoding="utf-8")
         said = f"written, {len(data_set.classes)} classes"
         report.parts[part_of(data_set.class_file).folder] = said
-
-
-def _open(request: Request, scratch: Path, with_pictures: bool) -> Source:
-    if request.data_set.name == "mmimdb":
-        return mmimdb_archive.open_archive(request.raw, scratch / "raw", with_pictures)
-    return entailment_files.open_files(
-        request.raw, request.pictures, scratch / "raw", with_pictures
-    )
 
 
 def _write_annotations(

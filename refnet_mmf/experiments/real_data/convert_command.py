@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from refnet_mmf.core.messages import unknown
-from refnet_mmf.experiments.real_data.convert import NAMES, Report, Request, convert
+from refnet_mmf.experiments.real_data.convert import OPENERS, Report, Request, convert
 from refnet_mmf.experiments.real_data.description import DataError, DataSet, part_of
 from refnet_mmf.experiments.real_data.known import DATA_SETS
 from refnet_mmf.plugin.errors import RefnetError
@@ -15,7 +15,7 @@ from refnet_mmf.plugin.errors import RefnetError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``refnet data convert``."""
-    parser.add_argument("name", metavar="NAME", help=f"as in MMF: {' or '.join(NAMES)}")
+    parser.add_argument("name", metavar="NAME", help=f"as in MMF: {' or '.join(OPENERS)}")
     parser.add_argument("raw", metavar="RAW", type=Path, help="a folder, or a .tar.gz")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="env.data_dir")
     pictures = parser.add_mutually_exclusive_group()
@@ -45,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _request(args: argparse.Namespace) -> Request:
     if args.name not in DATA_SETS:
-        raise DataError(unknown("NAME", "data set", args.name, NAMES))
-    if args.name not in NAMES:
+        raise DataError(unknown("NAME", "data set", args.name, OPENERS))
+    if args.name not in OPENERS:
         raise DataError(
             f"{args.name} is converted by MMF's own mmf_convert_hm; "
             f"'refnet data check {args.name} DIR' says what goes where"

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
 
+from refnet_mmf.plugin.annotation_fields import Row
 from refnet_mmf.plugin.errors import RefnetError
-
-Row = Mapping[str, Any]
-"""A row of annotations, as JSON has it."""
 
 
 class DataError(RefnetError):

@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from refnet_mmf.core.messages import check_name
-from refnet_mmf.experiments.real_data.description import DataError, Row, text_field
+from refnet_mmf.experiments.real_data.description import DataError, text_field
 from refnet_mmf.experiments.real_data.json_rows import read_rows
 from refnet_mmf.experiments.real_data.raw_folder import RawFolder, hidden, open_raw
-from refnet_mmf.plugin.annotation_fields import ENTAILMENT_CLASSES
+from refnet_mmf.plugin.annotation_fields import ENTAILMENT_CLASSES, Row
 
 FILE = "snli_ve_{split}.jsonl"
 NO_CONSENSUS = "-"

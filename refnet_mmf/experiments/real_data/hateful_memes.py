@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 from refnet_mmf.experiments.real_data.description import (
     AnnotationFile,
     DataSet,
-    Row,
     Sample,
     text_field,
 )
+from refnet_mmf.plugin.annotation_fields import Row, fields_check
 
 _FOLDER = "hateful_memes/defaults"
 _ZOO = "https://dl.fbaipublicfiles.com/mmf/data/datasets/hateful_memes/defaults/features"
@@ -21,14 +21,16 @@ _CHALLENGE = (
 )
 
 
+_check_fields = fields_check("hateful_memes")
+
+
 def read(row: Row) -> Sample:
     """Read a row as MMF does.
 
     Raises:
         ValueError: MMF can't use it.
     """
-    if not str(row.get("id", "")).strip().isdecimal():
-        raise ValueError(f"id: expected a number, got {row.get('id')!r:.80}")
+    _check_fields(row)
     text_field(row, "text")
     picture = text_field(row, "img")
     label = row.get("label")

@@ -7,12 +7,11 @@ from pathlib import PurePosixPath
 from refnet_mmf.experiments.real_data.description import (
     AnnotationFile,
     DataSet,
-    Row,
     Sample,
     list_field,
     text_field,
 )
-from refnet_mmf.plugin.annotation_fields import RARE_GENRES
+from refnet_mmf.plugin.annotation_fields import RARE_GENRES, Row, check_genres, fields_check
 
 _FOLDER = "mmimdb/defaults"
 _ZOO = "https://dl.fbaipublicfiles.com/mmf/data/datasets/mmimdb/defaults"
@@ -48,7 +47,9 @@ GENRES = (
     "western",
 )
 """The classes."""
-"""Genres of the archive that are no classes, as in the literature; how many movies are of each."""
+
+
+_check_fields = fields_check("mmimdb")
 
 
 def read(row: Row) -> Sample:
@@ -57,11 +58,13 @@ def read(row: Row) -> Sample:
     Raises:
         ValueError: MMF can't use it.
     """
+    _check_fields(row)
     if isinstance(row.get("plot"), list):
         text_field({"plot": row["plot"][0] if row["plot"] else None}, "plot")
     else:
         text_field(row, "plot")
     genres = list_field(row, "genres")
+    check_genres(genres)
     name = next((field for field in PICTURE_FIELDS if field in row), None)
     if name is None and "feature_path" not in row:
         raise ValueError(f"no field names the poster (one of {', '.join(PICTURE_FIELDS)})")

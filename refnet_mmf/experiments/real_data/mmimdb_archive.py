@@ -9,11 +9,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from refnet_mmf.core.messages import unknown
-from refnet_mmf.experiments.real_data.description import DataError, Row, list_field
+from refnet_mmf.experiments.real_data.description import DataError, list_field
 from refnet_mmf.experiments.real_data.json_rows import read_object
 from refnet_mmf.experiments.real_data.mmimdb import GENRES
 from refnet_mmf.experiments.real_data.raw_folder import RawFolder, hidden, open_raw
-from refnet_mmf.plugin.annotation_fields import RARE_GENRES, check_characters
+from refnet_mmf.plugin.annotation_fields import RARE_GENRES, Row, check_characters
 
 SPLIT_FILE = "split.json"
 MOVIES = "dataset"

@@ -12,10 +12,8 @@ from refnet_mmf.experiments.real_data.description import AnnotationFile, DataErr
 from refnet_mmf.experiments.real_data.json_rows import read_object
 from refnet_mmf.paths import MANIFEST
 
-"""At the top of ``env.data_dir``: what a generated set is."""
 RECORD = "conversion.json"
 """Beside the annotations: what 'refnet data convert' left out."""
-
 
 ANY_NUMBER = range(1, 2**40)
 

@@ -7,15 +7,17 @@ from pathlib import PurePosixPath
 from refnet_mmf.experiments.real_data.description import (
     AnnotationFile,
     DataSet,
-    Row,
     Sample,
     text_field,
 )
-from refnet_mmf.plugin.annotation_fields import ENTAILMENT_CLASSES
+from refnet_mmf.plugin.annotation_fields import ENTAILMENT_CLASSES, Row, fields_check
 
 _FOLDER = "visual_entailment/defaults"
 _PICTURES = "flickr30k/defaults"
 _ZOO = "https://dl.fbaipublicfiles.com/mmf/data/datasets/flickr30k/defaults"
+
+
+_check_fields = fields_check("visual_entailment")
 
 
 def read(row: Row) -> Sample:
@@ -24,6 +26,7 @@ def read(row: Row) -> Sample:
     Raises:
         ValueError: MMF can't use it.
     """
+    _check_fields(row)
     picture = text_field(row, "Flikr30kID")
     text_field(row, "sentence2")
     label = text_field(row, "gold_label")

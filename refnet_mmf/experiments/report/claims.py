@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from refnet_mmf.experiments.experiment_names import MODALITIES
 from refnet_mmf.experiments.grid.cell import Job
 from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.grid.statistics import Comparison
 from refnet_mmf.experiments.retrieval import KS, QUERIES
 from refnet_mmf.experiments.tables import probe_table
-from refnet_mmf.experiments.tables.paper_tables import MODALITIES
 from refnet_mmf.experiments.tables.score_table import ScoreTable, compare_gains, comparison_of
 
 

@@ -20,8 +20,9 @@ from refnet_mmf.experiments.grid.options import (
 )
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome
-from refnet_mmf.experiments.page import Figure, Page, Section, Table, as_text, render_page
+from refnet_mmf.experiments.page import Figure, Page, Section, render_page
 from refnet_mmf.experiments.page_markdown import write_markdown
+from refnet_mmf.experiments.plain_table import Table, as_text
 from refnet_mmf.experiments.report.claims import claim_rows
 from refnet_mmf.experiments.report.collect import (
     Place,

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from refnet_mmf.core.messages import check_name, check_number
+from refnet_mmf.experiments.experiment_names import METRICS, NAMES
 from refnet_mmf.experiments.grid.options import GridError, add_grid_arguments
-from refnet_mmf.experiments.tables.paper_tables import ENTAILMENT, MEMES, MOVIES, NAMES
 
-DATA_SETS = (MEMES, MOVIES, ENTAILMENT)
+DATA_SETS = tuple(METRICS)
 
 
 @dataclass(frozen=True)

@@ -18,28 +18,29 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
-from refnet_mmf.experiments.embed import embed_to_file, file_hash
+from refnet_mmf.experiments.embed import embed_to_file
 from refnet_mmf.experiments.embedding_file import EmbeddingError, EmbeddingFile, read_embeddings
+from refnet_mmf.experiments.experiment_names import (
+    ENTAILMENT,
+    MEMES,
+    MODALITIES,
+    NAMES,
+    TITLES,
+    VARIANTS,
+)
 from refnet_mmf.experiments.figure_registry import DrawnFigure
+from refnet_mmf.experiments.file_hash import file_hash
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.options import GridError
 from refnet_mmf.experiments.grid.statistics import summarize
 from refnet_mmf.experiments.one_line_parser import positive_number
-from refnet_mmf.experiments.page import Table, as_text
+from refnet_mmf.experiments.plain_table import Table, as_text
 from refnet_mmf.experiments.real_data.known import DATA_SETS
 from refnet_mmf.experiments.retrieval import Array, queries_of
 from refnet_mmf.experiments.run_figures.choices import Defaults, add_choices, read_name
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
 from refnet_mmf.experiments.run_figures.label_efficiency import method_name
-from refnet_mmf.experiments.run_figures.measures import TITLES
 from refnet_mmf.experiments.tables.embedding_measures import check_has_checkpoint
-from refnet_mmf.experiments.tables.paper_tables import (
-    ENTAILMENT,
-    MEMES,
-    MODALITIES,
-    NAMES,
-    VARIANTS,
-)
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
 from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
 

@@ -7,11 +7,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from refnet_mmf.experiments.experiment_names import MEMES, MOVIES, NAMES, SPLITS, TITLES
 from refnet_mmf.experiments.figure_registry import DrawnFigure
 from refnet_mmf.experiments.grid.options import GridError
 from refnet_mmf.experiments.grid.statistics import Summary, summarize
 from refnet_mmf.experiments.line_figure import Line, draw_lines
-from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.run_figures.choices import (
     DATA_SETS,
     Defaults,
@@ -20,8 +21,8 @@ from refnet_mmf.experiments.run_figures.choices import (
     read_numbers,
 )
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
-from refnet_mmf.experiments.run_figures.measures import SPLITS, TITLES, columns_of
-from refnet_mmf.experiments.tables.paper_tables import MEMES, MOVIES, NAMES, gamma_cell
+from refnet_mmf.experiments.run_figures.measures import columns_of
+from refnet_mmf.experiments.tables.paper_tables import gamma_cell
 from refnet_mmf.experiments.tables.score_table import Column, spell
 
 DEFAULTS = Defaults((MEMES, MOVIES), ("vilbert", "mmbt"))

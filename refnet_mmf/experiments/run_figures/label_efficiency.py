@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from matplotlib.ticker import NullLocator
 
+from refnet_mmf.experiments.experiment_names import MEMES, MOVIES, NAMES, SPLITS, TITLES, VARIANTS
 from refnet_mmf.experiments.figure_registry import DrawnFigure
 from refnet_mmf.experiments.grid.statistics import compare, summarize
 from refnet_mmf.experiments.line_figure import Line, draw_lines
-from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.run_figures.choices import (
     DATA_SETS,
     Defaults,
@@ -20,14 +21,8 @@ from refnet_mmf.experiments.run_figures.choices import (
     read_percents,
 )
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
-from refnet_mmf.experiments.run_figures.measures import SPLITS, TITLES, columns_of
-from refnet_mmf.experiments.tables.paper_tables import (
-    MEMES,
-    MOVIES,
-    NAMES,
-    VARIANTS,
-    label_cell,
-)
+from refnet_mmf.experiments.run_figures.measures import columns_of
+from refnet_mmf.experiments.tables.paper_tables import label_cell
 from refnet_mmf.experiments.tables.score_table import Column, spell, spell_comparison
 
 DEFAULTS = Defaults((MEMES, MOVIES), ("vilbert",))

@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from refnet_mmf.experiments.experiment_names import MOVIES, NAMES, TITLES, VARIANTS
 from refnet_mmf.experiments.figure_registry import DrawnFigure
 from refnet_mmf.experiments.grid.options import GridError
 from refnet_mmf.experiments.grid.statistics import Summary, summarize
 from refnet_mmf.experiments.line_figure import Line, draw_lines
 from refnet_mmf.experiments.mmf_log import curve
-from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.run_figures.choices import (
     DATA_SETS,
     Defaults,
@@ -22,8 +23,7 @@ from refnet_mmf.experiments.run_figures.choices import (
 )
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
 from refnet_mmf.experiments.run_figures.label_efficiency import method_name
-from refnet_mmf.experiments.run_figures.measures import TITLES
-from refnet_mmf.experiments.tables.paper_tables import MOVIES, NAMES, VARIANTS, label_cell
+from refnet_mmf.experiments.tables.paper_tables import label_cell
 from refnet_mmf.experiments.tables.score_table import spell
 
 DEFAULTS = Defaults((MOVIES,), ("vilbert",))

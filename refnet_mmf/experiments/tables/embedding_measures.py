@@ -15,7 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from refnet_mmf import register
-from refnet_mmf.experiments.embed import file_hash
+from refnet_mmf.experiments.file_hash import file_hash
 from refnet_mmf.experiments.grid.cell import Job
 from refnet_mmf.experiments.grid.run_folder import (
     Result,

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from refnet_mmf.experiments.experiment_names import (
+    ENTAILMENT,
+    MEMES,
+    MODALITIES,
+    MOVIES,
+    NAMES,
+    VARIANTS,
+)
 from refnet_mmf.experiments.grid.cell import Cell
 from refnet_mmf.experiments.tables.score_table import Column, Row, ScoreTable
 
-MEMES, MOVIES, ENTAILMENT = "hateful_memes", "mmimdb", "visual_entailment"
-VARIANTS = {"baseline": "", "refnet": "ReFNet-", "refnetms": "ReFNetMS-"}
-MODALITIES = ("text", "image")
-NAMES = {
-    "vilbert": "ViLBERT",
-    "mmbt": "MMBT",
-    "gmu": "GMU",
-    "linear_sum": "LinearSum",
-    "concat": "Concat",
-}
 MACRO = Column("macro F1 test", MOVIES, "test", "refnet_macro_f1")
 MICRO = Column("micro F1 test", MOVIES, "test", "refnet_micro_f1")
 

@@ -6,9 +6,10 @@ multimodal signals", and shows it by scores alone.
 
 from __future__ import annotations
 
+from refnet_mmf.experiments.experiment_names import MOVIES, NAMES, VARIANTS
 from refnet_mmf.experiments.grid.cell import Cell
 from refnet_mmf.experiments.tables.embedding_measures import SPLIT
-from refnet_mmf.experiments.tables.paper_tables import MOVIES, NAMES, VARIANTS, label_cell
+from refnet_mmf.experiments.tables.paper_tables import label_cell
 from refnet_mmf.experiments.tables.probe_scores import LABELS, score_name
 from refnet_mmf.experiments.tables.score_table import Column, Row, ScoreTable
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from refnet_mmf.experiments.retrieval import KS, QUERIES
-from refnet_mmf.experiments.retrieve import MEANING
+from refnet_mmf.experiments.experiment_names import MOVIES, NAMES, VARIANTS
+from refnet_mmf.experiments.retrieval import KS, MEANING, QUERIES
 from refnet_mmf.experiments.tables.embedding_measures import SPLIT
-from refnet_mmf.experiments.tables.paper_tables import MOVIES, NAMES, VARIANTS, gamma_cell
+from refnet_mmf.experiments.tables.paper_tables import gamma_cell
 from refnet_mmf.experiments.tables.retrieval_scores import score_name
 from refnet_mmf.experiments.tables.score_table import Column, Row, ScoreTable
 

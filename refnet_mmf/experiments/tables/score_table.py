@@ -10,7 +10,7 @@ from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.run_folder import Result, RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome
 from refnet_mmf.experiments.grid.statistics import Comparison, Summary, compare, summarize
-from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.plain_table import Table
 
 Paper = Mapping[str, tuple[float, float | None]]
 

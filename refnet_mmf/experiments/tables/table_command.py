@@ -19,7 +19,7 @@ from refnet_mmf.experiments.grid.options import (
 )
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome, finished, run_all, unfinished
-from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.retrieval import MATCHES
 from refnet_mmf.experiments.table_files import say_written, show_tables, write_tables
 from refnet_mmf.experiments.tables import training_time

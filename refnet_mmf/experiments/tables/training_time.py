@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from refnet_mmf.experiments.experiment_names import MEMES, NAMES, VARIANTS
 from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.options import GridError
@@ -34,8 +35,7 @@ from refnet_mmf.experiments.grid.runner import first_gpu
 from refnet_mmf.experiments.grid.statistics import compare, summarize
 from refnet_mmf.experiments.mmf_log import interval_seconds
 from refnet_mmf.experiments.mmf_run import RunFailed, empty_folder, execute
-from refnet_mmf.experiments.page import Table
-from refnet_mmf.experiments.tables.paper_tables import MEMES, NAMES, VARIANTS
+from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.versions import versions
 
 NAME = "a7"

@@ -13,6 +13,8 @@ from pathlib import Path
 from optuna.exceptions import OptunaError
 
 from refnet_mmf.core.messages import first_line, unknown
+from refnet_mmf.experiments.experiment_names import METRICS as NAMED_METRICS
+from refnet_mmf.experiments.experiment_names import NAMES
 from refnet_mmf.experiments.grid.cell import Cell, Job, jobs_of
 from refnet_mmf.experiments.grid.command_checks import check_commands
 from refnet_mmf.experiments.grid.options import (
@@ -28,8 +30,7 @@ from refnet_mmf.experiments.grid.options import (
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome, run_all
 from refnet_mmf.experiments.miniature.command import LARGEST_SEED
-from refnet_mmf.experiments.page import Table
-from refnet_mmf.experiments.run_figures.measures import METRICS as NAMED_METRICS
+from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.table_files import say_written, show_tables, write_tables
 from refnet_mmf.experiments.tune.results import choice_rows, trial_rows
 from refnet_mmf.experiments.tune.search import Search, Trial
@@ -102,7 +103,7 @@ class TuneOptions:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``refnet tune``."""
     parser.add_argument("data_set", metavar="DATASET", help="; ".join(METRICS))
-    parser.add_argument("--model", required=True, help="mmbt, vilbert, gmu, linear_sum or concat")
+    parser.add_argument("--model", required=True, help=", ".join(NAMES))
     parser.add_argument("--trials", type=int, default=20, help="how many settings (20)")
     parser.add_argument("--gamma", default=PAPER_RANGE, help=f"LOW:HIGH ({PAPER_RANGE}), or one")
     parser.add_argument("--zeta", default=PAPER_RANGE, help=f"LOW:HIGH ({PAPER_RANGE}), or one")

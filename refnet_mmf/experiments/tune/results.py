@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from refnet_mmf.experiments.experiment_names import MODALITIES
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.grid.statistics import summarize
-from refnet_mmf.experiments.page import Table
-from refnet_mmf.experiments.tables.paper_tables import MODALITIES
+from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.tables.score_table import (
     Column,
     compare_cells,

@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from refnet_mmf.experiments.experiment_names import MODALITIES
 from refnet_mmf.experiments.grid.cell import Cell
 from refnet_mmf.experiments.grid.options import GridError
-from refnet_mmf.experiments.tables.paper_tables import MODALITIES
 
 DIGITS = 4
 """Decimals of a weight: that many stand in the command, so that it can be run alone."""

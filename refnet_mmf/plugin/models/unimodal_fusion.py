@@ -38,7 +38,7 @@ class ClassifierSettings(Block):
     """``model_config.<model>.classifier``: normalised maxout layers, then a linear one."""
 
     hidden_dim: int = Field(512, ge=1, description="width of the maxout layers")
-    num_layers: int = Field(2, ge=0, description="how many")
+    num_layers: int = Field(2, ge=0, description="how many; of concat 1")
     pieces: int = Field(2, ge=1, description="linear maps of each, of which the largest counts")
     dropout: float = Field(0.5, ge=0, lt=1, description="after each")
 
@@ -59,7 +59,9 @@ class UnimodalFusionSettings(Block):
     )
     classifier: dict[str, Any] = Field(default_factory=dict, description="its layers")
     num_labels: int = Field(2, ge=1, description="classes")
-    bert_model_name: str | None = Field(None, description="for text_encoder.params to refer to")
+    bert_model_name: str | None = Field(
+        "bert-base-uncased", description="for text_encoder.params to refer to"
+    )
     freeze_text: bool = Field(False, description="keep the text encoder as it is")
     freeze_modal: bool = Field(False, description="keep the image encoder as it is")
     finetune_lr_multiplier: float = Field(

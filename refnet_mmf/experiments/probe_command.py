@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from refnet_mmf.experiments.embedding_file import EmbeddingFile, read_embeddings
-from refnet_mmf.experiments.page import Table
+from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.probes import feature_probe, label_probe
 from refnet_mmf.experiments.table_files import check_new_tables, show_table
 from refnet_mmf.plugin.embedding_set import EmbeddingSet

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from refnet_mmf.core.messages import check_name
 from refnet_mmf.experiments.embedding_file import EmbeddingFile, read_embeddings
-from refnet_mmf.experiments.page import Table
-from refnet_mmf.experiments.retrieval import KS, MATCHES, METRICS, QUERIES, queries_of, retrieve
+from refnet_mmf.experiments.plain_table import Table
+from refnet_mmf.experiments.retrieval import (
+    KS,
+    MATCHES,
+    MEANING,
+    METRICS,
+    QUERIES,
+    queries_of,
+    retrieve,
+)
 from refnet_mmf.experiments.table_files import check_new_tables, show_table
-
-MEANING = {
-    "fused": "the fused embedding with the other modality taken away",
-    "padded": "the modality's own feature, padded or cut to the embedding's width",
-    "exact": "has the same label set",
-    "any": "shares a label",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,56 @@
+"""``refnet embed``: fused embeddings and unimodal features of a checkpoint, in a file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from refnet_mmf.experiments.embed import embed_to_file
+from refnet_mmf.experiments.embedding_file import EmbeddingError
+from refnet_mmf.experiments.real_data.description import DataError
+from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``refnet embed``."""
+    parser.add_argument("checkpoint", type=Path, help="checkpoint file, or the folder of a run")
+    parser.add_argument("--data-dir", type=Path, help="env.data_dir (that of the run)")
+    parser.add_argument("--split", required=True, help="train, val or test")
+    parser.add_argument("--out", type=Path, required=True, help="file to write, e.g. test.npz")
+    parser.add_argument("--dataset", help="one of the run's data sets, where it had several")
+    parser.add_argument("--batch-size", type=int, default=64, help="samples at a time (64)")
+    parser.add_argument("--force", action="store_true", help="write over a file that is there")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the embeddings; return the exit code."""
+    try:
+        written = embed_to_file(
+            args.checkpoint,
+            args.split,
+            args.out,
+            data_dir=args.data_dir,
+            data_set=args.dataset,
+            batch_size=args.batch_size,
+            force=args.force,
+        )
+    except (EmbeddingError, DataError) as error:
+        print(f"refnet embed: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # whatever MMF raises when it builds a model or reads data
+        if os.environ.get(DEBUG_VARIABLE) == "1":
+            raise
+        print(f"refnet embed: {one_line(error)}", file=sys.stderr)
+        return 1
+    embeddings, about = written.embeddings, written.about
+    mark = "" if about["miniature"] is None else "MINIATURE "
+    print(
+        f"{args.out}: {len(embeddings)} samples of {mark}{about['data_set']} "
+        f"({about['split']}), {embeddings.fused.shape[1]} values each"
+    )
+    print(f"Use it: refnet retrieve {args.out}")
+    return 0
