@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from benchmarks import full_size, growth, imports, losses, steps
+from refnet_mmf.experiments.processor import processor
 from refnet_mmf.experiments.table_files import markdown_cells
 from refnet_mmf.experiments.versions import versions_with_python
 
@@ -130,7 +129,7 @@ USUAL = ("losses", "steps", "imports", "growth")
 
 def machine(device: str) -> str:
     """Processor, or GPU, and the versions that were measured."""
-    name = torch.cuda.get_device_name() if device == "cuda" else _processor()
+    name = torch.cuda.get_device_name() if device == "cuda" else processor()
     found = versions_with_python(PACKAGES)
     return f"{name}, one thread; " + ", ".join(f"{what} {number}" for what, number in found.items())
 
@@ -177,15 +176,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.page:
             put(args.page, f"{name} {args.device}", text)
     return 0
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return f"{platform.processor()}, {os.cpu_count()} processors"
-    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "")
-    return f"{model or platform.machine()}, {os.cpu_count()} processors"
 
 
 if __name__ == "__main__":

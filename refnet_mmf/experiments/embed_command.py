@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from refnet_mmf.experiments.embed import embed_to_file
 from refnet_mmf.experiments.embedding_file import EmbeddingError
 from refnet_mmf.experiments.real_data.description import DataError
-from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
+from refnet_mmf.plugin.errors import one_line, shows_tracebacks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     except ModuleNotFoundError:
         raise
     except Exception as error:  # whatever MMF raises when it builds a model or reads data
-        if os.environ.get(DEBUG_VARIABLE) == "1":
+        if shows_tracebacks():
             raise
         print(f"refnet embed: {one_line(error)}", file=sys.stderr)
         return 1

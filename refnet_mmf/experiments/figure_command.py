@@ -22,9 +22,13 @@ from refnet_mmf.experiments.figure_registry import FIGURES
 from refnet_mmf.experiments.one_line_parser import OneLineParser, positive_number
 from refnet_mmf.experiments.plain_table import as_text
 from refnet_mmf.experiments.run_figures import figure_runs
-from refnet_mmf.experiments.versions import OF_A_RUN, versions_with_python
+from refnet_mmf.experiments.versions import OF_A_RUN, spell_versions, versions_with_python
 
 PACKAGES = ("numpy", "matplotlib")
+NOT_OF_THE_NUMBERS = ("out", "workers", "dry_run", "submit")
+"""The options that change no number; nor does one of SLURM."""
+REPEATED = ("only",)
+"""The options that are given once for each of their values."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +76,7 @@ def draw(name: str, words: Sequence[str]) -> int:
     drawn = module.make(args)
     if drawn is None:
         return 0
-    made = figure_runs.command(name, args) if entry.on_runs else command(name, args)
+    made = command(name, args)
     facts = [
         *(entry.title, *drawn.notes, *drawn.lines),
         *(f"Command: {made}", f"Made by {made_by(entry.on_runs)}"),
@@ -114,16 +118,22 @@ def options_parser(name: str) -> OneLineParser:
 
 
 def command(name: str, args: argparse.Namespace) -> str:
-    """Return the command that makes the same numbers, every option spelt out but the folder."""
+    """Return the command that makes the same numbers, with every option that they depend on."""
     words = ["refnet", "figure", name]
-    for key, value in sorted(vars(args).items()):
-        if key != "out":
-            values = value if isinstance(value, list) else [value]
-            words += [f"--{key.replace('_', '-')}", *map(str, values)]
-    return shlex.join(words)
+    options = dict(vars(args))
+    further = options.pop("overrides", [])
+    for key, value in sorted(options.items()):
+        if value is None or key in NOT_OF_THE_NUMBERS or key.startswith("slurm_"):
+            continue
+        option = f"--{key.replace('_', '-')}"
+        if key in REPEATED:
+            words += [word for one in value for word in (option, str(one))]
+        else:
+            words += [option, *map(str, value if isinstance(value, list) else [value])]
+    return shlex.join([*words, *further])
 
 
 def made_by(on_runs: bool) -> str:
     """Name the versions that the numbers and the drawing depend on."""
     packages = (*PACKAGES, *((*OF_A_RUN, "scikit-learn") if on_runs else ()))
-    return ", ".join(f"{name} {number}" for name, number in versions_with_python(packages).items())
+    return spell_versions(versions_with_python(packages))

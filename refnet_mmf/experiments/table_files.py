@@ -32,7 +32,7 @@ def as_latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
     parts = []
     for table in tables:
         cells = tabulate(table.rows, table.header, tablefmt="latex_booktabs", disable_numparse=True)
-        caption = _escape(" ".join([table.caption, *notices(notes)]))
+        caption = _escape(" ".join([f"{table.caption}.", *notices(notes)]))
         parts.append(f"\\begin{{table}}\n\\caption{{{caption}}}\n{cells}\n\\end{{table}}")
     comments = ("\n".join(f"% {line}" for line in note.splitlines()) for note in notes)
     return "\n\n".join([*parts, *comments]) + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -21,6 +21,11 @@ def versions(packages: Iterable[str] = OF_A_RUN) -> dict[str, str]:
 def versions_with_python(packages: Iterable[str]) -> dict[str, str]:
     """Return `versions` and Python's."""
     return {**versions(()), "Python": platform.python_version(), **versions(packages)}
+
+
+def spell_versions(found: Mapping[str, str]) -> str:
+    """Word versions."""
+    return ", ".join(f"{name} {number}" for name, number in found.items())
 
 
 @cache

@@ -19,6 +19,11 @@ class RefnetError(ValueError):
     """
 
 
+def shows_tracebacks() -> bool:
+    """Tell whether the user has asked for tracebacks, by ``REFNET_DEBUG=1``."""
+    return os.environ.get(DEBUG_VARIABLE) == "1"
+
+
 def one_line(error: BaseException) -> str:
     """Return an error's message in one line; of one that is not ours its type, too."""
     message = " ".join(str(error).split())
@@ -45,7 +50,7 @@ def print_refnet_errors_in_one_line() -> None:
         return
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if os.environ.get(DEBUG_VARIABLE) == "1":
+        if shows_tracebacks():
             line = None
         elif issubclass(kind, KeyboardInterrupt):
             line = str(error) or "interrupted"

@@ -8,7 +8,7 @@ import sys
 
 from refnet_mmf import register
 from refnet_mmf.paths import PACKAGE
-from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
+from refnet_mmf.plugin.errors import one_line, shows_tracebacks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        if os.environ.get(DEBUG_VARIABLE) == "1" or isinstance(error, SystemExit):
+        if shows_tracebacks() or isinstance(error, SystemExit):
             raise
         sys.stdout.flush()
         print(f"refnet run: {one_line(error)}", file=sys.stderr)

@@ -11,6 +11,7 @@ from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Job
 from refnet_mmf.experiments.mmf_run import Run
 from refnet_mmf.experiments.tables.embedding_measures import EmbeddingMeasure
+from refnet_mmf.experiments.versions import versions
 from refnet_mmf.paths import EVALUATIONS
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
 
@@ -56,4 +57,5 @@ def write_test_embeddings(job: Job, embeddings: EmbeddingSet) -> Path:
 
 def write_measure(job: Job, measure: EmbeddingMeasure, scores: Mapping[str, float]) -> None:
     """Write what the test split's embeddings are said to come to."""
-    run_folder.write_json({"scores": dict(scores)}, job.run.folder / measure.file_name)
+    content = {"scores": dict(scores), "versions": versions()}
+    run_folder.write_json(content, job.run.folder / measure.file_name)

@@ -15,6 +15,7 @@ from refnet_mmf.experiments import (
     graph_recovery_eigenvectors,
     graph_recovery_error,
 )
+from refnet_mmf.experiments.figure_command import command, parse_options
 from refnet_mmf.experiments.figure_registry import FIGURES
 from refnet_mmf.experiments.line_figure import draw_lines
 
@@ -175,6 +176,27 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(
         assert line.startswith("refnet figure 8: --out: ") and line.endswith(said)
     assert (tmp_path / "file").read_text() == "mine"
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["figure_8.png"]
+
+
+def test_the_command_in_the_files_has_what_the_numbers_depend_on_and_no_more():
+    words = [
+        "--seeds",
+        "2",
+        "--only",
+        "gmu",
+        "--only",
+        "mmbt",
+        "--submit",
+        "slurm",
+        "--workers",
+        "3",
+    ]
+    words += ["--slurm-partition", "gpu", "training.max_updates=4"]
+    made = command("4", parse_options("4", words))
+    assert made.endswith(" training.max_updates=4") and " --only gmu --only mmbt " in made
+    assert not any(word in made for word in ("submit", "slurm", "workers", "--out"))
+    assert command("4", parse_options("4", made.split()[3:])) == made
+    assert "--modalities 8 16" in command("8", parse_options("8", ["--modalities", "8", "16"]))
 
 
 def test_a_full_disk_leaves_the_files_that_were_there(tmp_path, capsys, monkeypatch):

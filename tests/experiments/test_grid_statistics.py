@@ -51,8 +51,16 @@ def test_equal_differences_have_no_spread_to_be_judged_by():
     same = compare([1.0, 2.0], [1.0, 2.0])
     assert (same.difference, same.p, same.effect_size) == (0, 1, 0)
     shifted = compare([2.0, 3.0], [1.0, 2.0])
-    assert (shifted.difference, shifted.p, shifted.effect_size) == (1, 0, math.inf)
-    assert (shifted.low, shifted.high) == (1, 1)
+    assert (shifted.difference, shifted.count) == (1, 2)
+    assert all(map(math.isnan, (shifted.p, shifted.low, shifted.high, shifted.effect_size)))
+    up_to_rounding = compare([0.1 + 3 / 2004, 0.3 + 3 / 2004, 0.7 + 3 / 2004], [0.1, 0.3, 0.7])
+    assert up_to_rounding.difference == pytest.approx(3 / 2004)
+    assert math.isnan(up_to_rounding.p)
+
+
+def test_a_value_that_is_no_number_makes_a_mean_that_is_none():
+    assert math.isnan(summarize([1.0, math.nan, 2.0]).mean)
+    assert math.isnan(summarize([1.0, math.inf]).std)
 
 
 def test_unequal_numbers_are_refused():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
 from refnet_mmf.cli import main
+from refnet_mmf.experiments.experiment_names import METRICS
 from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import jobs_of
 from refnet_mmf.experiments.grid.options import data_folder
@@ -15,14 +18,16 @@ from refnet_mmf.experiments.grid.statistics import compare
 from refnet_mmf.experiments.page import Page, Section, render_page
 from refnet_mmf.experiments.page_markdown import write_markdown
 from refnet_mmf.experiments.plain_table import Table, as_text
-from refnet_mmf.experiments.report.claims import CLAIMS, verdict
-from refnet_mmf.experiments.report.collect import Place, finished_runs
+from refnet_mmf.experiments.report.claim_verdicts import Tested, comparisons_of, evidence, verdict
+from refnet_mmf.experiments.report.claims import CLAIMS
+from refnet_mmf.experiments.report.collect import Place, finished_runs, measured_rounds
+from refnet_mmf.experiments.report.other_claims import _judge_ratios, graph_claim, time_claims
 from refnet_mmf.experiments.report.report_command import seeds_of
 from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.paper_tables import TABLES
-from refnet_mmf.experiments.tables.training_time import rounds_of, timed_cells
-from tests.experiments.finished_runs import write_finished
+from refnet_mmf.experiments.tables.training_time import Ratio, rounds_of, timed_cells
+from tests.experiments.finished_runs import write_finished, write_measure
 
 GAIN = {"baseline": 0.0, "refnet": 0.02, "refnetms": 0.03}
 
@@ -45,7 +50,7 @@ def results(tmp_path):
 
 def hash_of(folder: Path) -> int:
     """A number from 0 to 9 that differs between runs and is the same tomorrow."""
-    return sum(map(ord, folder.as_posix().partition("results")[2])) % 10
+    return crc32(folder.as_posix().partition("results")[2].encode()) % 10
 
 
 def test_the_claims_name_rows_and_columns_that_there_are():
@@ -65,15 +70,55 @@ def test_the_claims_name_rows_and_columns_that_there_are():
         ([(1, 1.1, 1.2)], "seen here"),
         ([(1, 1.1, 1.2), (1, -1, 0.1)], "seen here in part"),
         ([(1, -1, 0.1)], "not seen here"),
-        ([(1, 1.1, 1.2), (-1, -1.1, -1.2)], "not seen here"),
+        ([(1, 1.1, 1.2), (-1, -1.1, -1.2)], "mixed here"),
         ([(-1, -1.1, -1.2)], "the opposite seen here"),
+        ([(-1, -1.1, -1.2), (1, -1, 0.1)], "the opposite seen here in part"),
         ([(1,)], "too few pairs"),
+        ([(1, 1)], "too few pairs"),
         ([], "not run"),
         ([(1, 1.1, 1.2), ()], "in part run"),
     ],
 )
 def test_a_claim_is_judged_by_the_sides_of_its_intervals(own, seen):
-    assert verdict([compare(values, [0.0] * len(values)) for values in own]) == seen
+    assert verdict([judged(values) for values in own]) == seen
+
+
+def judged(differences, floor=None):
+    compared = compare(differences, [0.0] * len(differences))
+    return Tested("ReFNet-GMU", "GMU", "micro F1 test", compared, True, floor)
+
+
+def test_where_nothing_was_learnt_nothing_is_judged():
+    at_chance = [judged((1, 1.1, 1.2), 51.5), judged((1, -1, 0.1), 50.5)]
+    assert verdict(at_chance) == "not testable here"
+    assert evidence(at_chance).endswith("3 pairs; near chance, down to 50.5")
+    assert verdict([at_chance[0], judged((1, 1.1, 1.2))]) == "seen here"
+
+
+def test_the_evidence_counts_every_comparison_of_the_claim():
+    known, few = judged((1, 1.1, 1.2, 1.1)), judged((-1, -1.1, -1.2))
+    assert evidence([known, few, judged(())]).startswith(
+        "1 of 3 above 0, 1 below; difference -1.10"
+    )
+    assert evidence([known, few]).endswith("points; 3 to 4 pairs")
+    assert evidence([judged((1,))]).startswith("1 pairs of runs, too few")
+
+
+@pytest.mark.parametrize(("auroc", "floor"), [((0.51, 0.525), 51), ((0.51, 0.56), None)])
+def test_an_auroc_near_chance_is_no_ground_for_a_claim(tmp_path, auroc, floor):
+    (claim,) = [
+        c for c in CLAIMS if c.text.startswith("With 5 % of the labels ReFNet improves the")
+    ]
+    table = TABLES["4"]()
+    cells = [c for c in table.cells if c.label == "labels05" and c.model == "mmbt"]
+    place = Place(tmp_path, "mini", None)
+    for job in place.jobs(cells, [(0, 0), (0, 1), (0, 2)]):
+        value = auroc[job.cell.variant == "refnet"] + 0.001 * job.seed**2 * len(job.cell.variant)
+        values = {"refnet_roc_auc": value - 0.0075, "refnet_accuracy": 0.6}
+        write_finished(job, {"test": values, "val": values})
+    *_, of_mmbt = comparisons_of(claim, table, finished_runs(cells, place).results)
+    assert of_mmbt.compared.count == 3 and of_mmbt.in_table
+    assert of_mmbt.floor == (None if floor is None else pytest.approx(floor, abs=1))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +171,7 @@ def test_the_page_holds_claims_tables_figures_and_commands(results, capsys):
     assert main(["report", "--out", str(results)]) == 0
     said = capsys.readouterr().out
     line = next(li for li in said.splitlines() if "GMU, LinearSum and Concat" in li)
-    assert "  seen here  " in line and "6 of 6 above 0, 0 below" in line and "5 pairs" in line
+    assert "  seen here  " in line and "6 of 6 above 0, 0 below" in line and "5 to 6 pairs" in line
     assert "not run" in next(li for li in said.splitlines() if "SNLI-VE" in li)
     page = (results / "report_mini.html").read_text()
     assert "MINIATURE" in page and "34, 34.0 hours together" in page
@@ -191,14 +236,13 @@ def test_what_was_measured_of_runs_is_shown_and_runs_without_are_left_out(result
                     for one in parts_of(other)
                     for column in one.columns
                 }
-                content = {"checkpoint": "best.ckpt", "scores": scores}
-                run_folder.write_json(content, job.run.folder / MEASURES[name].file_name)
+                write_measure(job, MEASURES[name], scores)
     assert main(["report", "--out", str(results)]) == 0
     page = (results / "report_mini.html").read_text()
     assert f"Table 7: {SCORE_TABLES['7']}" in page and "Table 1 (query padded)." in page
     assert f"Table probes: {SCORE_TABLES['probes']}" in page
     kept = next(li for li in capsys.readouterr().out.splitlines() if "keeps more of each" in li)
-    assert "in part run" in kept and "0 of 6 above 0, 0 below" in kept and "4 pairs" in kept
+    assert "in part run" in kept and "0 of 10 above 0, 0 below" in kept and "4 pairs" in kept
 
 
 def test_training_times_are_judged_by_the_papers_range(results, capsys):
@@ -221,11 +265,43 @@ def test_training_times_are_judged_by_the_papers_range(results, capsys):
         run_folder.write_json(content, one.path)
     assert main(["report", "--out", str(results)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    refnet = next(li for li in lines if li.startswith("ReFNet takes 3 to 5 % more"))
-    assert "seen here in part" in refnet and "MMBT 1.041 (1.0" in refnet
-    assert "less here" in next(li for li in lines if li.startswith("ReFNetMS takes 30 to 35 %"))
+    for method in ("ReFNet takes 3 to 5 % more", "ReFNetMS takes 30 to 35 %"):
+        assert "not testable here" in next(li for li in lines if li.startswith(method))
+    assert "MMBT 1.041 (1.0" in next(li for li in lines if li.startswith("ReFNet takes"))
+    judged = [row[2] for row in time_claims(*measured_rounds(place), "paper")]
+    assert judged == ["seen here in part", "less here"]
     page = (results / "report_mini.html").read_text()
     assert "Table a7: training time" in page and "Measured on a machine" in page
+
+
+@pytest.mark.parametrize(
+    ("ratios", "word"),
+    [
+        ([(1.035, 1.045), (1.04, 1.06)], "seen here"),
+        ([(1.035, 1.045), (1.06, 1.07)], "seen here in part"),
+        ([(0.99, 1.01), (1.19, 1.21)], "mixed here"),
+        ([(1.06, 1.07), (1.19, 1.21)], "more here"),
+        ([(0.5, 2.5), (0.9, 1.1)], "not sure here"),
+    ],
+)
+def test_a_time_is_judged_by_where_its_interval_lies(ratios, word):
+    assert (
+        _judge_ratios([Ratio((low + high) / 2, low, high) for low, high in ratios], 1.03, 1.05)
+        == word
+    )
+
+
+def test_comparisons_that_no_table_shows_are_on_the_page(place, capsys):
+    cells = [c for c in TABLES["6"]().cells if c.model == "mmbt" and c.variant != "refnetms"]
+    for job in place.jobs(cells, [(0, seed) for seed in range(4)]):
+        gain = {"labels05": 0.05, "labels10": 0.02, "labels20": 0.01}[job.cell.label]
+        value = 0.4 + gain * (job.cell.variant == "refnet") * (1 + 0.1 * job.seed)
+        write_finished(job, {"test": dict.fromkeys(METRICS["mmimdb"].values(), value)})
+    assert main(["report", "--out", str(place.out), "--data-dir", str(place.data_dir)]) == 0
+    page = (place.out / "report_mini.html").read_text()
+    assert "5 % macro F1 test, less that in 20 % macro F1 test" in page
+    assert "and which no table shows" in page
+    assert "These are 4 comparisons together." in page
 
 
 def test_the_graph_is_judged_by_the_numbers_of_figure_8(results, capsys):
@@ -240,6 +316,8 @@ def test_the_graph_is_judged_by_the_numbers_of_figure_8(results, capsys):
     assert main(["report", "--out", str(results)]) == 0
     line = next(li for li in capsys.readouterr().out.splitlines() if "exactly at k = m" in li)
     assert "not seen here" in line and "0.2" in line
+    numbers.write_text(re.sub("0.25", "nan", spoilt, count=1))
+    assert "not seen here" in graph_claim(results / "figures")
 
 
 def test_a_run_of_another_version_is_left_out_and_named(results, capsys):
@@ -250,12 +328,37 @@ def test_a_run_of_another_version_is_left_out_and_named(results, capsys):
     assert "Left out: " in page and "holds a run with another version" in page
 
 
+def test_scores_that_other_versions_have_made_are_left_out_and_named(results):
+    (part,) = parts_of("probes")
+    scores = {column.metric: 0.5 for column in part.columns}
+    first, *others = finished_runs(part.cells, Place(results, "mini", None)).results
+    for job in (first, *others):
+        write_measure(job, MEASURES["probes"], scores)
+    file = first.run.folder / MEASURES["probes"].file_name
+    file.write_text(file.read_text().replace('"torch": "', '"torch": "0.'))
+    assert main(["report", "--out", str(results)]) == 0
+    page = (results / "report_mini.html").read_text()
+    assert "holds scores of other versions; remove it, and they are made again" in page
+    assert f"{len(others)} finished runs" in page
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_score_that_is_no_number_is_left_out_and_named(results, value, capsys):
+    broken = next(results.glob("runs/mini/mmimdb-gmu-refnet/data-0/seed-0/result.json"))
+    content = json.loads(broken.read_text())
+    content["values"]["test"]["test/mmimdb/refnet_micro_f1"] = value
+    broken.write_text(json.dumps(content))
+    assert main(["report", "--out", str(results)]) == 0
+    page = (results / "report_mini.html").read_text()
+    assert f"test/mmimdb/refnet_micro_f1 is {value}" in page
+
+
 def test_a_run_that_lacks_a_score_is_left_out_and_named(results, capsys):
     broken = next(results.glob("runs/mini/mmimdb-gmu-refnet/data-0/seed-0/result.json"))
     broken.write_text(broken.read_text().replace("refnet_micro_f1", "f1"))
     assert main(["report", "--out", str(results)]) == 0
     line = next(li for li in capsys.readouterr().out.splitlines() if "GMU, LinearSum" in li)
-    assert "4 pairs" in line
+    assert "4 to 6 pairs" in line
     page = (results / "report_mini.html").read_text()
     assert f"{broken.parent}: no value test/mmimdb/refnet_micro_f1" in page
     assert main(["table", "2", "--out", str(results), "--seeds", "2"]) == 1

@@ -116,6 +116,15 @@ def test_parts_of_the_labels_that_no_table_has_have_folders_of_their_own():
     assert label_cell("mmimdb", "gmu", "refnet", 7).overrides == ("refnet.labels.fraction=0.07",)
 
 
+def test_each_seed_draws_its_own_part_of_the_labels_the_same_for_every_method():
+    for variant in ("baseline", "refnet", "refnetms"):
+        for seed in (0, 3):
+            run = label_cell("mmimdb", "gmu", variant, 5).run("mini", Path("d"), seed, Path("r"))
+            assert {f"training.seed={seed}", f"refnet.labels.seed={seed}"} < set(run.options)
+    everything = label_cell("mmimdb", "gmu", "refnet", 100).run("mini", Path("d"), 3, Path("r"))
+    assert not any("labels" in option for option in everything.options)
+
+
 @pytest.mark.parametrize("data_set", DATA_SETS)
 def test_every_model_of_every_data_set_has_its_yaml_at_both_scales(data_set):
     for model in NAMES:

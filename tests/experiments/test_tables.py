@@ -25,7 +25,7 @@ from refnet_mmf.experiments.table_files import as_csv, as_latex, as_markdown, wr
 from refnet_mmf.experiments.tables.known_tables import SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.paper_tables import REFINER_OF_THE_FILES, TABLES, gamma_cell
 from refnet_mmf.experiments.tables.score_table import compare_gains, comparison_rows, score_rows
-from refnet_mmf.paths import CONFIGS
+from refnet_mmf.paths import CONFIGS, PROJECTS
 
 SEEDS = (0, 1, 2)
 PARTS = [part for name in SCORE_TABLES for part in parts_of(name)]
@@ -98,7 +98,9 @@ def _values(results, cell, column):
 def test_a_table_holds_mean_std_and_paired_test_of_its_runs(table):
     results = _results(table)
     shown = score_rows(table, results)
-    for row, cells in zip(table.rows, shown.rows, strict=True):
+    *methods, runs = shown.rows
+    assert runs == ["runs", *["6", ""] * len(table.columns)]
+    for row, cells in zip(table.rows, methods, strict=True):
         assert cells[0] == row.title
         for place, column in enumerate(table.columns):
             if column.key not in row.cells:
@@ -151,9 +153,51 @@ def test_runs_that_are_missing_are_dashes():
     shown = score_rows(table, {first: results[first]})
     assert "±" not in shown.rows[0][1]
     assert shown.rows[1][1] == "-"
+    assert shown.rows[-1] == ["runs", "1", "", "1", ""]
     compared = comparison_rows(table, {first: results[first]})
     assert compared.rows[0][3:8] == ["-", "-", "-", "-", "0"]
     assert not any(math.isnan(float(cell)) for cell in [shown.rows[0][1]])
+
+
+@pytest.mark.parametrize(
+    ("name", "data_set", "metrics"),
+    [
+        ("2", "mmimdb", ("macro F1 test", "micro F1 test")),
+        ("3", "mmimdb", ("macro F1 test", "micro F1 test")),
+        ("3", "hateful_memes", ("AUROC test", "accuracy test")),
+    ],
+)
+def test_the_paper_s_numbers_are_the_same_in_the_tables_and_in_projects(name, data_set, metrics):
+    page = (PROJECTS / "README.md").read_text()
+    lines = page.split(f"### `{data_set}`")[1].split("###")[0].splitlines()
+    for row in TABLES[name]().rows:
+        cell = row.cells[data_set]
+        (line,) = [li for li in lines if li.startswith(f"| {cell.model} | {cell.variant} ")]
+        for metric, shown in zip(metrics, line.split(" | ")[2:4], strict=True):
+            mean, std = row.paper[metric]
+            assert list(map(float, shown.split(" ± "))) == [mean, *([] if std is None else [std])]
+
+
+def test_what_stands_in_a_column_is_of_the_same_runs():
+    """Else a baseline of other seeds, or data sets, would stand beside a method."""
+    table = TABLES["2"]()
+    results = _results(table)
+    gmu, refnet = table.row("GMU").cells["mmimdb"], table.row("ReFNet-GMU").cells["mmimdb"]
+    fewer = {j: r for j, r in results.items() if j.cell != refnet or (j.data_seed, j.seed) > (0, 1)}
+    shown = score_rows(table, fewer)
+    pairs = sorted((j.data_seed, j.seed) for j in fewer if j.cell == refnet)
+    assert len(pairs) == 4 and shown.rows[-1][1] == "4"
+    for row, cells in zip(table.rows, shown.rows, strict=False):
+        own = [
+            100 * r.value("test", "mmimdb", "refnet_macro_f1")
+            for j, r in results.items()
+            if j.cell == row.cells["mmimdb"] and (j.data_seed, j.seed) in pairs
+        ]
+        assert cells[1] == f"{np.mean(own):.2f} ± {np.std(own, ddof=1):.2f}"
+    caption = comparison_rows(table, {j: r for j, r in results.items() if j.cell in (gmu, refnet)})
+    assert "2 of 6 comparisons" in caption.caption
+    apart = {j: r for j, r in results.items() if (j.cell == gmu) == (j.seed == 0)}
+    assert score_rows(table, apart).rows[-1][1] == "2 to 4"
 
 
 def test_the_files_hold_the_same_cells(tmp_path):
@@ -163,7 +207,7 @@ def test_the_files_hold_the_same_cells(tmp_path):
     assert "| x       | 1.00 ± 0.10 |" in markdown
     assert markdown.endswith("* a note\n")
     latex = as_latex([table], ["a note"])
-    assert "\\caption{Scores, 50 \\% \\& more}" in latex
+    assert "\\caption{Scores, 50 \\% \\& more.}" in latex
     assert "\\toprule" in latex
     assert list(csv.reader(io.StringIO(as_csv(table)))) == [table.header, *table.rows]
     paths = write_tables([table, table], [], tmp_path, "t")
@@ -212,7 +256,7 @@ def test_notes_of_several_lines_stay_notes(tmp_path):
     write_tables([table], ["one", "Failed: run:\n  last line\n  the error"], tmp_path, "t")
     tex = (tmp_path / "t.tex").read_text()
     assert tex.endswith("% one\n\n% Failed: run:\n%   last line\n%   the error\n")
-    assert r"\caption{R\^{}2 of 50 \% \& more}" in tex
+    assert r"\caption{R\^{}2 of 50 \% \& more.}" in tex
     assert "* Failed: run:\n    last line\n" in (tmp_path / "t.md").read_text()
     text = csv_text(["a"], [[1]], ["one", "two\nthree"])
     assert text == "# one\n# two\n# three\na\n1\n"

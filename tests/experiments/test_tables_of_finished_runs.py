@@ -53,8 +53,9 @@ def test_each_cell_is_mean_and_deviation_of_its_runs(place, finished, capsys):
     shown = capsys.readouterr().out
     assert "MINIATURE" in shown and "Seeds 0, 1, 2; data seeds 0" in shown
     part = parts_of(name, "exact")[0]
-    header, *rows = rows_of(place, name)
+    header, *rows, runs = rows_of(place, name)
     assert [row[0] for row in rows] == [row.title for row in part.rows]
+    assert runs[:2] == ["runs", str(len(SEEDS))]
     for column in part.columns:
         at = header.index(column.title)
         for row, written in zip(part.rows, rows, strict=True):
@@ -129,7 +130,7 @@ def test_one_run_that_fails_is_named_and_the_others_stay_in_the_table(place, fin
     assert f"Failed: {lost.run.name}: " in said.out
     assert f"refnet table: 1 of {len(values)} runs failed: " in said.err
     assert said.err.strip().splitlines()[-1].startswith("refnet table: ")
-    assert len(rows_of(place, name)) == 1 + len(parts_of(name, "exact")[0].rows)
+    assert len(rows_of(place, name)) == 2 + len(parts_of(name, "exact")[0].rows)
 
 
 def test_a_measure_that_cannot_be_made_is_a_failure_of_its_run(place, capsys):

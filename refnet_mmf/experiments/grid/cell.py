@@ -24,6 +24,7 @@ class Cell:
         overrides: further options of the command, ``KEY=VALUE``.
         label: what sets it apart from a cell with the same YAML, fit for a folder's name.
         run_type: MMF's: which splits are trained and evaluated on.
+        seeded: keys of YAML that the seed of the training goes to as well.
     """
 
     data_set: str
@@ -32,6 +33,7 @@ class Cell:
     overrides: tuple[str, ...] = ()
     label: str = ""
     run_type: str = "train_val_test"
+    seeded: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -52,7 +54,7 @@ class Cell:
             f"dataset={self.data_set}",
             f"run_type={self.run_type}",
             f"env.data_dir={data_dir}",
-            f"training.seed={seed}",
+            *(f"{key}={seed}" for key in ("training.seed", *self.seeded)),
             "checkpoint.resume=True",
             "checkpoint.max_to_keep=1",
             *self.overrides,

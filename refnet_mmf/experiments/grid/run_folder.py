@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from collections.abc import Mapping
@@ -42,15 +43,19 @@ class Result:
         """Return a metric of a split.
 
         Raises:
-            RunFolderError: the run has not measured it.
+            RunFolderError: the run has not measured it, or it is no number.
         """
+        key = f"{split}/{data_set}/{metric}"
         try:
-            return self.values[split][f"{split}/{data_set}/{metric}"]
+            value = self.values[split][key]
         except KeyError:
             raise RunFolderError(
-                f"no value {split}/{data_set}/{metric}; "
-                f"there: {', '.join(self.values.get(split, {})) or 'none'}"
+                f"no value {key}; there: {', '.join(self.values.get(split, {})) or 'none'} "
+                "(remove the folder, and it is run again)"
             ) from None
+        if not math.isfinite(value):
+            raise RunFolderError(f"{key} is {value}")
+        return value
 
 
 def start(run: Run) -> float:

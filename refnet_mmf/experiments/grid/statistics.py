@@ -12,6 +12,8 @@ from scipy import stats
 from refnet_mmf.experiments.spread import mean_and_spread
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-9
+"""The part of a difference that may be rounding."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ def summarize(values: Sequence[float]) -> Summary:
 def compare(values: Sequence[float], baseline: Sequence[float]) -> Comparison:
     """Compare values with those of the baseline with the same seeds, in the same order.
 
-    With fewer than two pairs nothing but the difference is known. Where all differences are the
-    same, there is no spread to judge them by: p is 1 if they are 0, and 0 otherwise.
+    With fewer than two pairs nothing but the difference is known; nor where all differences are the
+    same, up to rounding, as there is no spread to judge them by. If they are 0, p is 1.
 
     Raises:
         ValueError: there are not equally many.
@@ -75,15 +77,10 @@ def compare(values: Sequence[float], baseline: Sequence[float]) -> Comparison:
     if count == 1:
         return _nothing_known(mean, 1)
     spread = float(differences.std(ddof=1))
-    if spread == 0:
-        return Comparison(
-            mean,
-            mean,
-            mean,
-            float(mean == 0),
-            math.copysign(math.inf, mean) if mean else 0.0,
-            count,
-        )
+    if not differences.any():
+        return Comparison(0.0, 0.0, 0.0, 1.0, 0.0, count)
+    if spread <= ROUNDING * np.abs(differences).max():
+        return _nothing_known(mean, count)
     tested = stats.ttest_1samp(differences, 0.0)
     interval = tested.confidence_interval(CONFIDENCE)
     return Comparison(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import shutil
 import signal
 import tempfile
@@ -36,7 +35,7 @@ from refnet_mmf.experiments.miniature.text_encoder import train_text_encoder
 from refnet_mmf.experiments.miniature.version_marks import mark_as_built
 from refnet_mmf.experiments.versions import versions
 from refnet_mmf.paths import MANIFEST
-from refnet_mmf.plugin.errors import DEBUG_VARIABLE
+from refnet_mmf.plugin.errors import shows_tracebacks
 
 DATA_SETS: Mapping[str, DataSet] = {
     module.DATA_SET.name: module.DATA_SET for module in (hateful_memes, mmimdb, visual_entailment)
@@ -119,7 +118,7 @@ def make(name: str, size: str, folder: Path, seed: int) -> bool:
         except (CannotMake, OSError):
             raise
         except Exception as error:  # of a full disk torch, lmdb, safetensors have their own words
-            if os.environ.get(DEBUG_VARIABLE) == "1":
+            if shows_tracebacks():
                 raise
             said = first_line(error) or type(error).__name__
             raise CannotMake(f"{folder}: could not be made: {said}") from None

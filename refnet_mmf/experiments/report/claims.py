@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from refnet_mmf.experiments.experiment_names import MODALITIES
-from refnet_mmf.experiments.grid.cell import Job
-from refnet_mmf.experiments.grid.run_folder import Result
-from refnet_mmf.experiments.grid.statistics import Comparison
 from refnet_mmf.experiments.retrieval import KS, QUERIES
 from refnet_mmf.experiments.tables import probe_table
-from refnet_mmf.experiments.tables.score_table import ScoreTable, compare_gains, comparison_of
 
 
 @dataclass(frozen=True)
@@ -145,7 +140,7 @@ CLAIMS = (
         "5",
         (
             ("average last two layers", "average last layer"),
-            ("average sum last two layers", "average last layer"),
+            ("average sum last two layers", "average sum last layer"),
         ),
         _F1,
     ),
@@ -164,68 +159,3 @@ CLAIMS = (
         ("text alone: macro F1 test", "text alone: micro F1 test", "image alone: micro F1 test"),
     ),
 )
-
-Results = Mapping[str, Mapping[Job, Result]]
-"""What is finished, by a table's name."""
-
-
-def claim_rows(tables: Mapping[str, Sequence[ScoreTable]], results: Results) -> list[list[str]]:
-    """Return a row for each claim: its text, where it stands, what was seen, by what.
-
-    Args:
-        tables: the parts of each table, by its name.
-        results: their finished runs.
-    """
-    rows = []
-    for claim in CLAIMS:
-        table = next(part for part in tables[claim.table] if part.part == claim.part)
-        compared = comparisons_of(claim, table, results.get(claim.table, {}))
-        rows.append([claim.text, claim.where, verdict(compared), evidence(compared)])
-    return rows
-
-
-def comparisons_of(
-    claim: Claim, table: ScoreTable, results: Mapping[Job, Result]
-) -> list[Comparison]:
-    """Return the comparisons that test a claim, each paired over seeds."""
-    columns = {column.title: column for column in table.columns}
-    found = []
-    for method, against in claim.pairs:
-        own, baseline = table.row(method), table.row(against)
-        for title in claim.columns:
-            if isinstance(title, str):
-                found.append(comparison_of(own, baseline, columns[title], results))
-            else:
-                few, many = title
-                found.append(compare_gains(own, baseline, (columns[few], columns[many]), results))
-    return found
-
-
-def verdict(compared: Sequence[Comparison]) -> str:
-    """Judge a claim by its comparisons: by which side of 0 their 95 % intervals lie on."""
-    known = [c for c in compared if not math.isnan(c.low)]
-    if not known:
-        return "too few pairs" if any(c.count for c in compared) else "not run"
-    if len(known) < len(compared):
-        return "in part run"
-    gains, losses = sum(c.low > 0 for c in known), sum(c.high < 0 for c in known)
-    if gains == len(known):
-        return "seen here"
-    if gains and not losses:
-        return "seen here in part"
-    return "the opposite seen here" if losses > gains else "not seen here"
-
-
-def evidence(compared: Sequence[Comparison]) -> str:
-    """Word how many intervals lie above 0 and below, and the range of the differences."""
-    known = [c for c in compared if not math.isnan(c.low)]
-    if not known:
-        most = max((c.count for c in compared), default=0)
-        return f"{most} pair of runs; an interval needs two or more" if most else "-"
-    gains, losses = sum(c.low > 0 for c in known), sum(c.high < 0 for c in known)
-    differences = [c.difference for c in known]
-    return (
-        f"{gains} of {len(known)} above 0, {losses} below; difference "
-        f"{min(differences):+.2f} to {max(differences):+.2f} points; "
-        f"{min(c.count for c in known)} pairs"
-    )

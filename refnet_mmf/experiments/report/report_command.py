@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import html
+import math
 import os
 import platform
 import sys
@@ -23,7 +24,11 @@ from refnet_mmf.experiments.grid.runner import Outcome
 from refnet_mmf.experiments.page import Figure, Page, Section, render_page
 from refnet_mmf.experiments.page_markdown import write_markdown
 from refnet_mmf.experiments.plain_table import Table, as_text
-from refnet_mmf.experiments.report.claims import claim_rows
+from refnet_mmf.experiments.report.claim_verdicts import (
+    all_comparisons,
+    claim_rows,
+    rows_beside_the_tables,
+)
 from refnet_mmf.experiments.report.collect import (
     Place,
     figures_below,
@@ -36,6 +41,7 @@ from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.embedding_measures import known
 from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.score_table import (
+    COMPARISON,
     ScoreTable,
     comparison_rows,
     score_rows,
@@ -97,6 +103,7 @@ def build_page(place: Place) -> Page:
     outcomes = _outcomes(tables, place)
     results = {name: outcome.results for name, outcome in outcomes.items()}
     rounds, times = measured_rounds(place)
+    tests = all_comparisons(tables, results)
     claims = Table(
         "Claims of the paper",
         [
@@ -106,14 +113,24 @@ def build_page(place: Place) -> Page:
             "by what",
         ],
         [
-            *claim_rows(tables, results),
-            *time_claims(rounds, times),
+            *claim_rows(tests),
+            *time_claims(rounds, times, place.scale),
             graph_claim(place.out),
             *untestable_claims(),
         ],
     )
+    made = sum(not math.isnan(test.compared.low) for own in tests for test in own)
+    beside = Table(
+        "Comparisons by which claims are judged, and which no table shows; differences in points",
+        ["claim", "model", "against", "metric", *COMPARISON],
+        rows_beside_the_tables(tests),
+    )
     sections = [
-        Section("What the paper claims, and what was seen", [_HOW_CLAIMS_ARE_JUDGED], [claims]),
+        Section(
+            "What the paper claims, and what was seen",
+            [f"{_HOW_CLAIMS_ARE_JUDGED} These are {made} comparisons together."],
+            [claims, *([beside] if beside.rows else [])],
+        ),
         *(
             _section(SCORE_TABLES[name], parts, outcomes[name])
             for name, parts in tables.items()
@@ -140,11 +157,14 @@ def build_page(place: Place) -> Page:
 
 
 _HOW_CLAIMS_ARE_JUDGED = (
-    "Each claim is judged by the comparisons of its table: paired over seeds, with a 95 % "
-    "confidence interval of the mean difference. Seen here: every interval lies above 0. "
-    "In part: some do, and none below. No comparison is corrected for the others. The best "
-    "checkpoint of each run is chosen on the validation split. Training time: seen here where the "
-    "interval of the ratio meets the paper's range."
+    "Each claim is judged by comparisons that are paired over seeds, with a 95 % confidence "
+    "interval of the mean difference. Seen here: every interval lies above 0; in part: some do, "
+    "and none below. The opposite: the same below 0. Mixed: some above and some below. Not seen: "
+    "each holds 0. Not testable: the methods are near chance, or the networks too small for their "
+    "times to mean anything. In part run: a comparison has no two pairs of runs yet. No comparison "
+    "is corrected for the others. The best checkpoint of each run is chosen on the validation "
+    "split. Training time: seen here where the interval of the ratio meets the paper's range, and "
+    "does not hold 1."
 )
 
 

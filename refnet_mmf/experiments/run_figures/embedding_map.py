@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +41,7 @@ from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
 from refnet_mmf.experiments.run_figures.label_efficiency import method_name
 from refnet_mmf.experiments.tables.embedding_measures import check_has_checkpoint
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
-from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
+from refnet_mmf.plugin.errors import one_line, shows_tracebacks
 
 DEFAULTS = Defaults((ENTAILMENT,), ("vilbert",))
 ONE_CLASS = (MEMES, ENTAILMENT)
@@ -166,7 +165,7 @@ def embeddings_of(job: Job) -> EmbeddingFile:
     except (ValueError, OSError, ModuleNotFoundError):
         raise
     except Exception as error:  # whatever MMF raises when it builds a model or reads data
-        if os.environ.get(DEBUG_VARIABLE) == "1":
+        if shows_tracebacks():
             raise
         raise GridError(f"{job.run.name}: {one_line(error)}") from error
 

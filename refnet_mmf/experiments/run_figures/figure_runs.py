@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +20,6 @@ from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.grid.runner import run_all, unfinished
 from refnet_mmf.experiments.run_figures.choices import Defaults, read_overrides
 from refnet_mmf.experiments.tables.score_table import Column, Scores, scores
-
-NOT_OF_THE_NUMBERS = ("out", "workers", "dry_run")
-"""The options that change no number."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +112,6 @@ def place(name: str, args: argparse.Namespace, defaults: Defaults) -> tuple[Path
         if given != usual
     ]
     return args.out / "figures", "_".join([name, *chosen, args.scale])
-
-
-def command(name: str, args: argparse.Namespace) -> str:
-    """Return the command that makes the same numbers, every option spelt out but the folder."""
-    words = ["refnet", "figure", name]
-    for key, value in sorted(vars(args).items()):
-        if key in (*NOT_OF_THE_NUMBERS, "overrides") or value is None:
-            continue
-        for one in value if isinstance(value, list) else [value]:
-            words += [f"--{key.replace('_', '-')}", str(one)]
-    return shlex.join([*words, *args.overrides])
 
 
 def _why_none(failures: Sequence[str]) -> str:

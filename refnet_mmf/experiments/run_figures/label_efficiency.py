@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 
 from matplotlib.ticker import NullLocator
 
 from refnet_mmf.experiments.experiment_names import MEMES, MOVIES, NAMES, SPLITS, TITLES, VARIANTS
 from refnet_mmf.experiments.figure_registry import DrawnFigure
-from refnet_mmf.experiments.grid.statistics import compare, summarize
+from refnet_mmf.experiments.grid.statistics import Comparison, summarize
 from refnet_mmf.experiments.line_figure import Line, draw_lines
 from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.run_figures.choices import (
@@ -23,7 +24,14 @@ from refnet_mmf.experiments.run_figures.choices import (
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
 from refnet_mmf.experiments.run_figures.measures import columns_of
 from refnet_mmf.experiments.tables.paper_tables import label_cell
-from refnet_mmf.experiments.tables.score_table import Column, spell, spell_comparison
+from refnet_mmf.experiments.tables.score_table import (
+    COMPARISON,
+    Column,
+    compare_scores,
+    count_of,
+    spell,
+    spell_comparison,
+)
 
 DEFAULTS = Defaults((MEMES, MOVIES), ("vilbert",))
 LABELS = "5,10,20,100"
@@ -118,14 +126,12 @@ def _scores(
     return runs.scores(label_cell(column.data_set, model, variant, percent), column)
 
 
-def _pairs(
+def _compared(
     runs: FigureRuns, column: Column, model: str, variant: str, percent: float
-) -> tuple[list[float], list[float]]:
-    """Return a method's scores and the baseline's with the same seeds."""
-    own = _scores(runs, column, model, variant, percent)
-    baseline = _scores(runs, column, model, "baseline", percent)
-    both = [seeds for seeds in own if seeds in baseline]
-    return [own[seeds] for seeds in both], [baseline[seeds] for seeds in both]
+) -> Comparison:
+    """Compare a method with the baseline."""
+    own, theirs = (_scores(runs, column, model, v, percent) for v in (variant, "baseline"))
+    return compare_scores(own, theirs)
 
 
 def _rows(
@@ -136,7 +142,7 @@ def _rows(
         for variant in VARIANTS:
             for percent in percents:
                 score = summarize(list(_scores(runs, column, model, variant, percent).values()))
-                against = compare(*_pairs(runs, column, model, variant, percent))
+                against = _compared(runs, column, model, variant, percent)
                 place = (column.data_set, column.split, column.title, method_name(variant, model))
                 rows.append(
                     (
@@ -151,22 +157,23 @@ def _table(
     runs: FigureRuns, columns: Sequence[Column], model: str, percents: Sequence[float]
 ) -> Table:
     """Show scores, and differences to the baseline, paired over seeds."""
-    rows = []
+    rows, known, comparisons = [], 0, 0
     for column in columns:
         for percent in percents:
             for variant in VARIANTS:
                 score = summarize(list(_scores(runs, column, model, variant, percent).values()))
                 row = [f"{_title(column)} {percent:g} %", method_name(variant, model), spell(score)]
                 if variant == "baseline":
-                    rows.append([*row, *[""] * 5])
+                    rows.append([*row, *[""] * len(COMPARISON)])
                 else:
-                    compared = compare(*_pairs(runs, column, model, variant, percent))
+                    compared = _compared(runs, column, model, variant, percent)
                     rows.append([*row, *spell_comparison(compared)])
-    header = ["", "method", "score", "difference", "95 % interval", "p", "d", "pairs"]
-    comparisons = len(rows) * (len(VARIANTS) - 1) // len(VARIANTS)
+                    comparisons += 1
+                    known += not math.isnan(compared.p)
+    header = ["", "method", "score", *COMPARISON]
     return Table(
         f"Figure 7. Scores in per cent, differences to the baseline in points, paired over seeds: "
-        f"{comparisons} comparisons, p of each by itself",
+        f"{count_of(known, comparisons)} comparisons, p of each by itself",
         header,
         rows,
     )

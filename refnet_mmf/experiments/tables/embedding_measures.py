@@ -6,7 +6,6 @@ the checkpoint's hash beside it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from refnet_mmf.experiments.grid.run_folder import (
 from refnet_mmf.experiments.grid.runner import Outcome
 from refnet_mmf.experiments.versions import versions
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
-from refnet_mmf.plugin.errors import DEBUG_VARIABLE, one_line
+from refnet_mmf.plugin.errors import one_line, shows_tracebacks
 
 SPLIT = "test"
 """The split that every measure is of; its scores stand among the run's of this split."""
@@ -66,7 +65,7 @@ def measured(outcome: Outcome, measure: EmbeddingMeasure) -> Outcome:
             folder = job.run.folder
             scores = stored_scores(folder, measure) or _measure(folder, measure, job.data_dir)
         except Exception as error:  # whatever MMF raises when it builds a model or reads data
-            if os.environ.get(DEBUG_VARIABLE) == "1":
+            if shows_tracebacks():
                 raise
             with_scores.failures[job] = f"{measure.name}: {one_line(error)}"
         else:
@@ -94,7 +93,7 @@ def stored_scores(folder: Path, measure: EmbeddingMeasure) -> Scores | None:
     None: there are none yet, or they are another checkpoint's than the one that is there now.
 
     Raises:
-        RunFolderError: the file is damaged.
+        RunFolderError: the file is damaged, or holds scores that other versions have made.
     """
     path = folder / measure.file_name
     found = read_json(path)
@@ -103,6 +102,10 @@ def stored_scores(folder: Path, measure: EmbeddingMeasure) -> Scores | None:
     scores = found.get("scores")
     if not isinstance(scores, dict) or not scores or not all(map(_is_number, scores.values())):
         raise RunFolderError(f"{path}: holds no scores; remove it, and they are made again")
+    if found.get("versions") != versions():
+        raise RunFolderError(
+            f"{path}: holds scores of other versions; remove it, and they are made again"
+        )
     checkpoint = folder / str(found.get("checkpoint"))
     if checkpoint.is_file() and file_hash(checkpoint) != found.get("checkpoint_sha256"):
         return None

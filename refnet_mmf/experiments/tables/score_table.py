@@ -12,6 +12,11 @@ from refnet_mmf.experiments.grid.runner import Outcome
 from refnet_mmf.experiments.grid.statistics import Comparison, Summary, compare, summarize
 from refnet_mmf.experiments.plain_table import Table
 
+COMPARISON = ("difference", "95 % interval", "p", "d", "pairs")
+"""The columns that `spell_comparison` fills."""
+RUNS = "runs"
+"""The title of the row that says over how many runs a column's means are."""
+
 Paper = Mapping[str, tuple[float, float | None]]
 
 
@@ -130,24 +135,51 @@ def with_every_score(tables: Sequence[ScoreTable], outcome: Outcome) -> Outcome:
 
 
 def score_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
-    """Return means and standard deviations over seeds, and the paper's values beside them."""
+    """Return means and standard deviations over runs, and the paper's values beside them.
+
+    Below them stands over how many runs; see `column_scores`.
+    """
+    rows = [[row.title] for row in table.rows]
+    counts = [RUNS]
     header = ["model"]
     for column in table.columns:
         header += [column.title, "paper"]
-    rows = []
-    for row in table.rows:
-        cells = [row.title]
-        for column in table.columns:
-            cell = row.cells.get(column.key)
-            own = scores(results, cell, column) if cell is not None else {}
-            cells += [spell(summarize(list(own.values()))), spell_paper(row.paper, column.title)]
-        rows.append(cells)
-    return Table(f"{table.heading}. {table.title}, per cent", header, rows)
+        own = column_scores(table, column, results)
+        for row, cells in zip(table.rows, rows, strict=True):
+            values = list(own.get(row.title, {}).values())
+            cells += [spell(summarize(values)), spell_paper(row.paper, column.title)]
+        there = sorted({len(values) for values in own.values()})
+        counts += [" to ".join(map(str, dict.fromkeys([*there[:1], *there[-1:]]))) or "-", ""]
+    caption = (
+        f"{table.heading}. {table.title}, per cent: mean ± standard deviation over seeds and data "
+        "seeds, those that all rows of a column have"
+    )
+    return Table(caption, header, [*rows, counts])
+
+
+def column_scores(
+    table: ScoreTable, column: Column, results: Mapping[Job, Result]
+) -> dict[str, Scores]:
+    """Return the values of a column by the titles of the rows that have any.
+
+    All are of the same seeds, so that what stands in a column can be compared: of those that all of
+    these rows have. Where there are none, each row has its own.
+    """
+    found = {
+        row.title: scores(results, row.cells[column.key], column)
+        for row in table.rows
+        if column.key in row.cells
+    }
+    found = {title: own for title, own in found.items() if own}
+    shared = set.intersection(*map(set, found.values())) if found else set()
+    if not shared:
+        return found
+    return {title: {pair: own[pair] for pair in sorted(shared)} for title, own in found.items()}
 
 
 def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
     """Return each method's difference to its baseline, paired over seeds."""
-    rows = []
+    rows, known = [], 0
     for row in table.rows:
         if not row.baseline:
             continue
@@ -156,11 +188,13 @@ def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
             if column.key not in row.cells:
                 continue
             compared = comparison_of(row, baseline, column, results)
+            known += not math.isnan(compared.p)
             paper = _paper_difference(row, baseline, column.title)
             rows.append([row.title, row.baseline, column.title, *spell_comparison(compared), paper])
-    header = ["model", "against", "metric", "difference", "95 % interval", "p", "d", "pairs"]
+    header = ["model", "against", "metric", *COMPARISON]
     caption = (
-        f"{table.heading}, differences in points, paired over seeds: {len(rows)} comparisons, "
+        f"{table.heading}, differences in points, paired over seeds: "
+        f"{count_of(known, len(rows))} comparisons, "
         "p of each by itself (two-sided paired t-test), d: mean over standard deviation of the "
         "differences"
     )
@@ -182,7 +216,7 @@ def compare_gains(
         gains(row.cells[column.key], baseline.cells[column.key], column, results)
         for column in columns
     )
-    return _compare_paired(of_first, of_second)
+    return compare_scores(of_first, of_second)
 
 
 def gains(cell: Cell, baseline: Cell, column: Column, results: Mapping[Job, Result]) -> Scores:
@@ -196,12 +230,18 @@ def compare_cells(
 ) -> Comparison:
     """Compare an experiment with another in one metric, paired over data seeds and seeds."""
     own, theirs = (scores(results, each, column) for each in (cell, baseline))
-    return _compare_paired(own, theirs)
+    return compare_scores(own, theirs)
 
 
-def _compare_paired(own: Scores, theirs: Scores) -> Comparison:
+def compare_scores(own: Scores, theirs: Scores) -> Comparison:
+    """Compare values with others, paired over the data seeds and seeds that both have."""
     pairs = sorted(own.keys() & theirs.keys())
     return compare([own[p] for p in pairs], [theirs[p] for p in pairs])
+
+
+def count_of(known: int, of: int) -> str:
+    """Word how many there are, and of how many, where that is more."""
+    return str(of) if known == of else f"{known} of {of}"
 
 
 def spell(summary: Summary) -> str:

@@ -32,7 +32,7 @@ from refnet_mmf.experiments.tables.score_table import (
     score_rows,
     with_every_score,
 )
-from refnet_mmf.experiments.versions import versions
+from refnet_mmf.experiments.versions import spell_versions, versions
 
 TABLES_SHOWN = {**SCORE_TABLES, training_time.NAME: training_time.TITLE}
 """What each table shows, by the name that ``refnet table`` takes."""
@@ -155,9 +155,8 @@ def _write(
 
 
 def _made_with(options: GridOptions) -> str:
-    made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
     seeds, data_seeds = (", ".join(map(str, s)) for s in (options.seeds, options.data_seeds))
-    return f"Seeds {seeds}; data seeds {data_seeds}; {made_with}."
+    return f"Seeds {seeds}; data seeds {data_seeds}; {spell_versions(versions())}."
 
 
 def _show(

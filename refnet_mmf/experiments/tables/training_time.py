@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import platform
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,6 +35,7 @@ from refnet_mmf.experiments.grid.statistics import compare, summarize
 from refnet_mmf.experiments.mmf_log import interval_seconds
 from refnet_mmf.experiments.mmf_run import RunFailed, empty_folder, execute
 from refnet_mmf.experiments.plain_table import Table
+from refnet_mmf.experiments.processor import processor
 from refnet_mmf.experiments.versions import versions
 
 NAME = "a7"
@@ -259,8 +259,9 @@ def _stored(one: Round) -> dict[str, Any] | None:
 
 def _is_whole(found: Mapping[str, Any], one: Round) -> bool:
     try:
-        numbers = [median(found["seconds"][variant]) for variant in one.jobs] + [found["load"]]
-        return isinstance(found["machine"], str) and all(math.isfinite(n) for n in numbers)
+        times = [median(found["seconds"][variant]) for variant in one.jobs]
+        whole = isinstance(found["machine"], str) and math.isfinite(found["load"])
+        return whole and all(0 < time < math.inf for time in times)
     except (KeyError, TypeError, StatisticsError):
         return False
 
@@ -324,12 +325,4 @@ def seconds_an_update(log: Path) -> list[float]:
 
 def _machine() -> str:
     """Name the processor, how many there are, and the GPU."""
-    cpu = Path("/proc/cpuinfo")
-    models = [
-        line.partition(":")[2].strip()
-        for line in (cpu.read_text() if cpu.is_file() else "").splitlines()
-        if line.startswith("model name")
-    ]
-    name = models[0] if models else platform.machine()
-    device = f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{name}, {os.cpu_count()} processors{device}"
+    return processor() + (f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "")

@@ -35,7 +35,7 @@ from refnet_mmf.experiments.table_files import say_written, show_tables, write_t
 from refnet_mmf.experiments.tune.results import choice_rows, trial_rows
 from refnet_mmf.experiments.tune.search import Search, Trial
 from refnet_mmf.experiments.tune.space import Space, baseline_cell, read_range, searched_cell
-from refnet_mmf.experiments.versions import versions
+from refnet_mmf.experiments.versions import spell_versions, versions
 from refnet_mmf.paths import PROJECTS
 
 METRICS = {data_set: tuple(named.values()) for data_set, named in NAMED_METRICS.items()}
@@ -263,7 +263,7 @@ def _write(
     """Write the tables of what is there, and print them."""
     every = [trial_rows(search.trials, options.metric, search.chosen), *tables]
     ranges = ", ".join(f"{name} {limits}" for name, limits in options.space.ranges.items())
-    made_with = ", ".join(f"{name} {number}" for name, number in versions().items())
+    made_with = spell_versions(versions())
     seeds, data_seeds = (
         ", ".join(map(str, some)) for some in (options.grid.seeds, options.grid.data_seeds)
     )
