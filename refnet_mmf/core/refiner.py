@@ -115,13 +115,8 @@ class Refiner(nn.Module):
         gather_distributed: bool = False,
     ) -> None:
         super().__init__()
-        if not isinstance(target_dims, Mapping) or not target_dims:
-            raise ValueError(
-                "Refiner: target_dims: expected the width of each modality's target by its name, "
-                f"e.g. {{'text': 768, 'image': 2048}}, got {target_dims!r}"
-            )
-        for name in target_dims:
-            check_modality_name("Refiner: target_dims", name)
+        weights = {} if weights is None else weights
+        _check_modalities(target_dims, weights)
         check_name("Refiner: loss", "loss", loss, LOSSES)
         check_name("Refiner: form", "form", form, FORMS)
         check_number("Refiner: margin", margin, minimum=0)
@@ -129,15 +124,6 @@ class Refiner(nn.Module):
             raise TypeError(
                 f"Refiner: stop_gradient: expected True or False, got {stop_gradient!r}"
             )
-        weights = {} if weights is None else weights
-        if not isinstance(weights, Mapping):
-            raise TypeError(
-                "Refiner: weights: expected gamma by modality, e.g. {'text': 0.1}, "
-                f"got {weights!r}"
-            )
-        for name, weight in weights.items():
-            check_name("Refiner: weights", "modality", name, target_dims)
-            check_number(f"Refiner: weights[{name!r}]", weight, minimum=0)
 
         self.fused_dim = fused_dim
         self.target_dims = dict(target_dims)
@@ -236,3 +222,26 @@ class Refiner(nn.Module):
                     f"Refiner: mask[{name!r}]: expected shape ({len(fused)},), "
                     f"got {tuple(mask[name].shape)}"
                 )
+
+
+def _check_modalities(target_dims: Mapping[str, int], weights: Mapping[str, float]) -> None:
+    """Refuse names that can't be those of modalities, and weights of others or below 0.
+
+    Raises:
+        TypeError: a weight is no number, or there is no mapping of them.
+        ValueError: one line.
+    """
+    if not isinstance(target_dims, Mapping) or not target_dims:
+        raise ValueError(
+            "Refiner: target_dims: expected the width of each modality's target by its name, "
+            f"e.g. {{'text': 768, 'image': 2048}}, got {target_dims!r}"
+        )
+    for name in target_dims:
+        check_modality_name("Refiner: target_dims", name)
+    if not isinstance(weights, Mapping):
+        raise TypeError(
+            f"Refiner: weights: expected gamma by modality, e.g. {{'text': 0.1}}, got {weights!r}"
+        )
+    for name, weight in weights.items():
+        check_name("Refiner: weights", "modality", name, target_dims)
+        check_number(f"Refiner: weights[{name!r}]", weight, minimum=0)
