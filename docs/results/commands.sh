@@ -64,6 +64,7 @@ for table in snli-ve 3 6 4 5 a2 a5 probes a7; do
 done
 on_runs figure 4 --seeds 5
 on_runs figure 7 --seeds 5
+on_runs table gamma --seeds 8
 
 case " ${options[*]} " in *" --dry-run "*) exit $failed ;; esac
 for figure in 8 9; do

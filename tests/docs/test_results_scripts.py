@@ -60,7 +60,7 @@ def test_what_is_kept_is_gone_on_from_elsewhere_by_every_command(scripts, tmp_pa
     assert names == ["result.json", "run.json"]
 
     commands = re.findall(r"^refnet (table|figure) (\S+)", said, re.MULTILINE)
-    tables = {"1", "2", "3", "4", "5", "6", "7", "snli-ve", "a2", "a5", "a7", "probes"}
+    tables = {"1", "2", "3", "4", "5", "6", "7", "snli-ve", "a2", "a5", "a7", "probes", "gamma"}
     assert {name for kind, name in commands if kind == "table"} == tables
     assert {name for kind, name in commands if kind == "figure"} == {"4", "5", "7", "10"}
     folders = set(re.findall(r"env\.save_dir=\S+/mini/(\S+)", said))

@@ -145,3 +145,12 @@ def test_the_page_on_losses_says_what_works(build, samples, tmp_path, part, mode
     file.write_text(f"includes:\n- {PROJECT / recipe}.yaml\n{block}")
     built = build(recipe=str(file), model=model).train()
     assert losses <= set(losses_of(built(samples(size=8))))
+
+
+def test_gamma_weighs_against_logit_bce_times_the_number_of_classes():
+    """As docs/losses.md has it; ``cross_entropy`` is the mean itself."""
+    from mmf.modules.losses import LogitBinaryCrossEntropy
+
+    scores, targets = torch.zeros(4, 24), torch.zeros(4, 24)
+    loss = LogitBinaryCrossEntropy()({"targets": targets}, {"scores": scores})
+    assert float(loss) == pytest.approx(24 * torch.tensor(2.0).log().item())

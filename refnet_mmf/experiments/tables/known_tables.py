@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from refnet_mmf.experiments.tables import probe_table
+from refnet_mmf.experiments.tables import gamma_table, probe_table
 from refnet_mmf.experiments.tables.embedding_measures import EmbeddingMeasure
 from refnet_mmf.experiments.tables.paper_tables import TABLES
 from refnet_mmf.experiments.tables.probe_scores import PROBES
@@ -17,12 +17,14 @@ SCORE_TABLES: Mapping[str, str] = {
     **{name: make().title for name, make in TABLES.items()},
     **RETRIEVAL_TITLES,
     probe_table.NAME: probe_table.TITLE,
+    gamma_table.NAME: gamma_table.TITLE,
 }
 """What each table of scores shows, by the name that ``refnet table`` takes."""
 
 MEASURES: Mapping[str, EmbeddingMeasure] = {
     **dict.fromkeys(RETRIEVAL_TITLES, RETRIEVAL),
     probe_table.NAME: PROBES,
+    gamma_table.NAME: PROBES,
 }
 """What a table needs of its runs' embeddings, beside the scores that the runs leave."""
 
@@ -38,4 +40,6 @@ def parts_of(name: str, match: str = "exact") -> list[ScoreTable]:
         return retrieval_tables(name, match)
     if name == probe_table.NAME:
         return [probe_table.probe_table()]
+    if name == gamma_table.NAME:
+        return [gamma_table.gamma_table()]
     return [TABLES[name]()]
