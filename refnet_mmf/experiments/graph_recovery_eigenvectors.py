@@ -88,9 +88,11 @@ def make(args: argparse.Namespace) -> DrawnFigure:
         rows=rows,
         table=_table(m, comparisons),
         notes=[
-            f"Generated matrices, no data set: m = {m}, d = {WIDTHS[0]} m. Eigenvectors by "
-            f"absolute eigenvalue. The picture shows the first of {len(draws)} draws, with the "
-            "sign that fits A's; every line is sorted as A's is.",
+            f"Generated matrices, no data set: m = {m}, d = {WIDTHS[0]} m. Eigenvectors of the "
+            "symmetric part of A_hat, by absolute eigenvalue; the absolute cosine of two "
+            f"directions drawn at random is {math.sqrt(2 / (math.pi * m)):.2f}. The picture shows "
+            f"the first of {len(draws)} draws, with the sign that fits A's; every line is sorted "
+            "as A's is.",
         ],
     )
 
@@ -140,5 +142,7 @@ def _table(modalities: int, comparisons: Sequence[Comparison]) -> Table:
                 cells.append(f"{mean:.3f}" if math.isnan(spread) else f"{mean:.3f} +- {spread:.3f}")
             rows.append([f"{weights} W, eigenvector {number + 1}", *cells])
     header = ["", *(f"k = {modalities * part // 16}" for part in SIXTEENTHS)]
-    caption = f"Cosine of the recovered eigenvector with A's, mean of {len(comparisons)} draws"
+    caption = (
+        f"Absolute cosine of the recovered eigenvector with A's, mean of {len(comparisons)} draws"
+    )
     return Table(caption, header, rows)

@@ -63,15 +63,26 @@ def last_values(progress: Iterable[Progress], split: str) -> dict[str, float]:
     return found
 
 
-def curve(progress: Iterable[Progress], key: str) -> tuple[list[int], list[float]]:
+def curve(progress: Iterable[Progress], key: str, window: int = 1) -> tuple[list[int], list[float]]:
     """Return updates and values of ``key`` while training went on.
 
     The last lines of a run evaluate a restored checkpoint: their update is an earlier one.
+
+    Args:
+        progress: of a run; of one that was resumed, of all its parts.
+        key: MMF's.
+        window: how many values a line sums up. Of a part that goes on, the first lines, which sum
+            up fewer than those before the cut, are left out.
     """
     updates: list[int] = []
     values: list[float] = []
+    last, fewer = 0, 0
     for line in progress:
-        if key in line.values and (not updates or line.update > updates[-1]):
+        if key not in line.values:
+            continue
+        fewer = window - 1 if line.update <= last else max(0, fewer - 1)
+        last = line.update
+        if not fewer and (not updates or line.update > updates[-1]):
             updates.append(line.update)
             values.append(line.values[key])
     return updates, values

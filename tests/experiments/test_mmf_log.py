@@ -30,3 +30,15 @@ def test_a_curve_ends_where_training_does():
     progress = list(read_progress(LINES))
     assert curve(progress, "train/total_loss") == ([1, 4], [0.7158, 1e-5])
     assert curve(progress, "val/x/roc_auc") == ([2], [0.5])
+
+
+def test_a_resumed_part_joins_the_curve_where_its_window_is_full():
+    """MMF's medians begin anew with a part: its first lines are of fewer batches."""
+    first = [f"progress: {update}/120, train/total_loss: 1.0" for update in range(10, 60, 10)]
+    second = [f"progress: {update}/120, train/total_loss: 2.0" for update in range(30, 121, 10)]
+    ended = "progress: 40/120, val/total_loss: 3.0"
+    progress = list(read_progress([*first, *second, ended]))
+    every = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120]
+    assert curve(progress, "train/total_loss") == (every, [1.0] * 5 + [2.0] * 7)
+    joined = [10, 20, 30, 40, 50, 70, 80, 90, 100, 110, 120]
+    assert curve(progress, "train/total_loss", window=5) == (joined, [1.0] * 5 + [2.0] * 6)

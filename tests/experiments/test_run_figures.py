@@ -24,7 +24,7 @@ pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
 
 from refnet_mmf.cli import main
 from refnet_mmf.experiments.experiment_names import METRICS, NAMES
-from refnet_mmf.experiments.grid.cell import jobs_of
+from refnet_mmf.experiments.grid.cell import Cell, jobs_of
 from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.run_figures import embedding_map, gamma_sweep, label_efficiency
 from refnet_mmf.experiments.run_figures.choices import DATA_SETS
@@ -123,6 +123,12 @@ def test_each_seed_draws_its_own_part_of_the_labels_the_same_for_every_method():
             assert {f"training.seed={seed}", f"refnet.labels.seed={seed}"} < set(run.options)
     everything = label_cell("mmimdb", "gmu", "refnet", 100).run("mini", Path("d"), 3, Path("r"))
     assert not any("labels" in option for option in everything.options)
+    pairing = TABLES["a5"]().cells[0].run("mini", Path("d"), 3, Path("r"))
+    assert "refnet.labels.seed=3" in pairing.options
+    of_the_user = Cell("mmimdb", "gmu", "refnet", ("refnet.labels.fraction=0.05",))
+    assert "refnet.labels.seed=3" in of_the_user.run("mini", Path("d"), 3, Path("r")).options
+    one_part = replace(of_the_user, overrides=(*of_the_user.overrides, "refnet.labels.seed=7"))
+    assert "refnet.labels.seed=3" not in one_part.run("mini", Path("d"), 3, Path("r")).options
 
 
 @pytest.mark.parametrize("data_set", DATA_SETS)

@@ -183,12 +183,12 @@ class TestCommand:
     """Real runs on tiny data."""
 
     @pytest.mark.slow
-    def test_the_test_split_is_read_by_the_choice_and_the_baseline_alone(
+    def test_the_test_split_is_evaluated_by_the_choice_and_the_baseline_alone(
         self, movies, tmp_path, capsys
     ):
         pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
         assert main(command(movies, tmp_path, "--search-only")) == 0
-        assert "The test split has not been read." in capsys.readouterr().out
+        assert "The test split has not been evaluated." in capsys.readouterr().out
         assert list(evaluated(tmp_path).values()) == [{"val"}, {"val"}]
         assert main(command(movies, tmp_path)) == 0
         shown = capsys.readouterr().out
@@ -212,6 +212,9 @@ class TestCommand:
         with (folder / "tune_mmimdb_gmu_mini_2.csv").open() as file:
             rows = list(csv.DictReader(file))
         assert [row["model"] for row in rows] == ["baseline", "chosen"]
+        started = list(tmp_path.rglob("run.json"))
+        trained = {(file.parents[2].name.endswith("-val"), file.parent.name) for file in started}
+        assert trained == {(True, "seed-0"), (False, "seed-1")}
         (final,) = (name for name, seen in splits.items() if len(seen) == 2 and "gamma" in name)
         (path,) = (tmp_path / "runs" / "mini" / final).rglob("result.json")
         metric = json.loads(path.read_text())["values"]["test"]["test/mmimdb/refnet_micro_f1"]

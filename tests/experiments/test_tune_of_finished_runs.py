@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import json
 
 from refnet_mmf.cli import main
 from refnet_mmf.experiments.experiment_names import METRICS
 from refnet_mmf.experiments.grid import run_folder
+from refnet_mmf.experiments.tune import command
 from refnet_mmf.experiments.tune.search import Search
 from refnet_mmf.experiments.tune.space import Range, Space, baseline_cell, searched_cell
 from tests.experiments.finished_runs import write_finished
 
 DATA_SET, MODEL = "mmimdb", "gmu"
 MICRO, MACRO = METRICS[DATA_SET].values()
-SEEDS = (0, 1)
+SEEDS, FINAL_SEEDS = (0, 1), (2, 3)
 SEARCH_SEED = 3
 TRIALS = 4
 OPTION = "optimizer.params.lr=0.01"
@@ -31,8 +33,8 @@ def on_both(micro, macro):
     return {split: {MICRO: micro, MACRO: macro} for split in ("val", "test")}
 
 
-def write_cell(place, cell, values):
-    for job in place.jobs([cell], [(0, seed) for seed in SEEDS]):
+def write_cell(place, cell, values, seeds=SEEDS):
+    for job in place.jobs([cell], [(0, seed) for seed in seeds]):
         of_seed = {
             split: {metric: value + 0.01 * job.seed for metric, value in of.items()}
             for split, of in values.items()
@@ -69,22 +71,24 @@ def test_the_best_of_the_validation_split_is_chosen_and_shown_beside_the_baselin
     settings = write_trials(place)
     best = max(range(TRIALS), key=lambda number: quality(settings[number]))
     chosen = searched_cell(DATA_SET, MODEL, settings[best], (OPTION,), test=True)
-    write_cell(place, chosen, on_both(0.7, 0.4))
+    write_cell(place, chosen, on_both(0.7, 0.4), FINAL_SEEDS)
     baseline = baseline_cell(DATA_SET, MODEL, (OPTION,))
-    write_cell(place, baseline, on_both(0.6, 0.45))
+    write_cell(place, baseline, on_both(0.6, 0.45), FINAL_SEEDS)
 
     assert tune(place) == 0
     shown = capsys.readouterr().out
     assert f"chosen: trial {best} ({settings[best]}); now the test split" in shown
     assert f"Options of every run: {OPTION}." in shown and "MINIATURE" in shown
+    assert "with seeds 2, 3, which the search has not used" in " ".join(shown.split())
+    assert "4 comparisons" in shown
     trials = rows(place)
     assert [row["state"] == "chosen" for row in trials] == [n == best for n in range(TRIALS)]
     for row, setting in zip(trials, settings, strict=True):
         assert float(row["gamma text"]) == float(row["gamma image"]) == setting.gamma["text"]
         assert row[f"{MICRO} val."].startswith(f"{100 * quality(setting) + 0.5:.2f} ± 0.71")
     by_model = {row["model"]: row for row in rows(place, "_2")}
-    assert by_model["baseline"][f"{MICRO} test"] == "60.50 ± 0.71"
-    assert by_model["chosen"][f"{MACRO} test"] == "40.50 ± 0.71"
+    assert by_model["baseline"][f"{MICRO} test"] == "62.50 ± 0.71"
+    assert by_model["chosen"][f"{MACRO} test"] == "42.50 ± 0.71"
     differences = {row["metric"]: row["difference"] for row in rows(place, "_3")}
     assert differences[f"{MICRO} test"] == "+10.00" and differences[f"{MACRO} test"] == "-5.00"
 
@@ -93,7 +97,7 @@ def test_the_test_split_ends_a_search(place, capsys):
     settings = write_trials(place)
     best = searched_cell(DATA_SET, MODEL, max(settings, key=quality), (OPTION,), test=True)
     for cell in (best, baseline_cell(DATA_SET, MODEL, (OPTION,))):
-        write_cell(place, cell, on_both(0.7, 0.4))
+        write_cell(place, cell, on_both(0.7, 0.4), FINAL_SEEDS)
     assert tune(place) == tune(place) == 0
     for words, trials in (((), TRIALS + 1), (("--search-only",), TRIALS)):
         capsys.readouterr()
@@ -114,10 +118,10 @@ def test_two_processes_are_not_at_one_search(place, capsys):
     assert tune(place, "--search-only") == 0
 
 
-def test_a_search_alone_reads_no_test_split_and_goes_on_with_more_trials(place, capsys):
+def test_a_search_alone_evaluates_no_test_split_and_goes_on_with_more_trials(place, capsys):
     write_trials(place)
     assert tune(place, "--search-only", "--parallel", "2", trials=2) == 0
-    assert "The test split has not been read." in capsys.readouterr().out
+    assert "The test split has not been evaluated." in capsys.readouterr().out
     assert len(rows(place)) == 2
     assert tune(place, "--search-only", trials=TRIALS) == 0
     assert {row["state"] for row in rows(place)} == {"finished"}
@@ -138,8 +142,32 @@ def test_a_trial_that_fails_leaves_the_test_split_alone_unless_it_is_to_be_skipp
 
     chosen = searched_cell(DATA_SET, MODEL, good, (OPTION,), test=True)
     for cell in (chosen, baseline_cell(DATA_SET, MODEL, (OPTION,))):
-        write_cell(place, cell, on_both(0.7, 0.4))
+        write_cell(place, cell, on_both(0.7, 0.4), FINAL_SEEDS)
     assert tune(place, "--skip-failed", trials=2) == 1
     said = capsys.readouterr()
     assert "chosen: trial 0" in said.out and "2 runs failed" in said.err
     assert [row["state"] for row in rows(place)] == ["chosen", "not finished"]
+
+
+def test_a_trial_that_diverged_is_over_and_not_chosen(place, capsys):
+    good, bad = write_trials(place, count=2)
+    cell = searched_cell(DATA_SET, MODEL, bad, (OPTION,), test=False)
+    for job in place.jobs([cell], [(0, seed) for seed in SEEDS]):
+        file = job.run.folder / run_folder.FINISHED
+        content = json.loads(file.read_text())
+        content["values"]["val"][f"val/{DATA_SET}/{MICRO}"] = "nan"
+        file.write_text(json.dumps(content))
+    chosen = searched_cell(DATA_SET, MODEL, good, (OPTION,), test=True)
+    for cell in (chosen, baseline_cell(DATA_SET, MODEL, (OPTION,))):
+        write_cell(place, cell, on_both(0.7, 0.4), FINAL_SEEDS)
+    assert tune(place, trials=2) == 0
+    assert "chosen: trial 0" in capsys.readouterr().out
+    assert [row["state"] for row in rows(place)] == ["chosen", "finished"]
+
+
+def test_other_yaml_files_make_another_search(place, capsys, monkeypatch):
+    write_trials(place)
+    assert tune(place, "--search-only") == 0
+    monkeypatch.setattr(command, "yaml_hashes", lambda run: {"edited.yaml": "0"})
+    assert tune(place, "--search-only") == 1
+    assert "YAML files" in capsys.readouterr().err

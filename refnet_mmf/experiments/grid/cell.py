@@ -12,6 +12,11 @@ from refnet_mmf.paths import PROJECTS
 
 Scale = Literal["mini", "paper"]
 
+CHOICE = "refnet.labels.seed"
+"""What samples are drawn by: with each seed of the training others, the same for all methods."""
+DRAWN = {"refnet.labels.fraction", "refnet.pairing"}
+"""The keys that have samples drawn: the labelled ones, or whose other modality each gets."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -24,7 +29,6 @@ class Cell:
         overrides: further options of the command, ``KEY=VALUE``.
         label: what sets it apart from a cell with the same YAML, fit for a folder's name.
         run_type: MMF's: which splits are trained and evaluated on.
-        seeded: keys of YAML that the seed of the training goes to as well.
     """
 
     data_set: str
@@ -33,7 +37,6 @@ class Cell:
     overrides: tuple[str, ...] = ()
     label: str = ""
     run_type: str = "train_val_test"
-    seeded: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -54,12 +57,19 @@ class Cell:
             f"dataset={self.data_set}",
             f"run_type={self.run_type}",
             f"env.data_dir={data_dir}",
-            *(f"{key}={seed}" for key in ("training.seed", *self.seeded)),
+            f"training.seed={seed}",
+            *([f"{CHOICE}={seed}"] if self._draws_samples else []),
             "checkpoint.resume=True",
             "checkpoint.max_to_keep=1",
             *self.overrides,
         )
         return Run(f"{self.name}, seed {seed}", options, folder)
+
+    @property
+    def _draws_samples(self) -> bool:
+        """Whether samples are drawn by a seed that the overrides do not name."""
+        keys = {override.partition("=")[0] for override in self.overrides}
+        return bool(keys & DRAWN) and CHOICE not in keys
 
 
 @dataclass(frozen=True)

@@ -45,17 +45,25 @@ class Result:
         Raises:
             RunFolderError: the run has not measured it, or it is no number.
         """
+        value = self.measured(split, data_set, metric)
+        if not math.isfinite(value):
+            raise RunFolderError(f"{split}/{data_set}/{metric} is {value}")
+        return value
+
+    def measured(self, split: str, data_set: str, metric: str) -> float:
+        """Return a metric of a split, which of a run that diverged may be NaN.
+
+        Raises:
+            RunFolderError: the run has not measured it.
+        """
         key = f"{split}/{data_set}/{metric}"
         try:
-            value = self.values[split][key]
+            return self.values[split][key]
         except KeyError:
             raise RunFolderError(
                 f"no value {key}; there: {', '.join(self.values.get(split, {})) or 'none'} "
                 "(remove the folder, and it is run again)"
             ) from None
-        if not math.isfinite(value):
-            raise RunFolderError(f"{key} is {value}")
-        return value
 
 
 def start(run: Run) -> float:

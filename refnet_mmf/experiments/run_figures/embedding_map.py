@@ -56,6 +56,8 @@ PERPLEXITY = 30.0
 MARKERS = (("o", "#222222"), ("^", "#2f7fc1"), ("s", "#f0a860"))
 """By class; the colours are dark, middle and light in greyscale too."""
 
+OF_ANY_CLASS = {"marker": "P", "color": "#808080"}
+
 LAYERS = 20
 """The points are drawn in so many parts, class by class, lest one class hide the others."""
 
@@ -135,13 +137,13 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
         table=table,
         notes=[
             *runs.notes,
-            f"Test split, best checkpoints, {_count(drawn)} samples; the picture shows the first "
-            "seed, the numbers are means over seeds, measured by cosine in the full space and not "
-            "in the picture. One modality alone, fused: the network's fused embedding with the "
-            "other modality taken away. Before the fusion: the features that the refiner has to "
-            "give back, padded with zeros or cut to the width of the fused embedding. Silhouette: "
-            "1 is groups far apart, 0 none, below 0 mixed. Distances between clusters of a t-SNE "
-            "mean nothing.",
+            f"Test split, best checkpoints, {_count(drawn)} samples; the picture shows each "
+            "method's first seed that has embeddings, the numbers are means over seeds, measured "
+            "by cosine in the full space and not in the picture. One modality alone, fused: the "
+            "network's fused embedding with the other modality taken away. Before the fusion: the "
+            "features that the refiner has to give back, padded with zeros or cut to the width of "
+            "the fused embedding. Silhouette: 1 is groups far apart, 0 none, below 0 mixed. "
+            "Distances between clusters of a t-SNE mean nothing.",
             *failures,
         ],
         lines=as_text(table).splitlines(),
@@ -294,7 +296,7 @@ def _draw(
             axis.set_yticks([])
     shown = [Line2D([], [], label=name, **_marker(k, -1)) for k, name in enumerate(names)]
     shown += [
-        Line2D([], [], label=f"{name} (lower rows)", **{**_marker(0, k), "color": "#000000"})
+        Line2D([], [], label=f"{name} (lower rows)", **{**_marker(0, k), **OF_ANY_CLASS})
         for k, name in enumerate(MODALITIES)
     ]
     figure.legend(handles=shown, loc="outside lower center", ncols=len(shown), frameon=False)
@@ -334,7 +336,8 @@ def _table(numbers: Mapping[tuple[str, str], Sequence[tuple[float, ...]]], chanc
     ]
     return Table(
         "Figure 5. How far classes and modalities stand apart, mean over seeds; of neighbours "
-        f"drawn at random {100 * chance:.1f} % have the class",
+        f"drawn at random {100 * chance:.1f} % have the class (a little fewer where samples share "
+        "a picture or a text with samples of other classes)",
         ["points", "method", *MEASURES],
         rows,
     )

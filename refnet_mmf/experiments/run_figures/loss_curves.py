@@ -24,7 +24,6 @@ from refnet_mmf.experiments.run_figures.choices import (
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
 from refnet_mmf.experiments.run_figures.label_efficiency import method_name
 from refnet_mmf.experiments.tables.paper_tables import label_cell
-from refnet_mmf.experiments.tables.score_table import spell
 
 DEFAULTS = Defaults((MOVIES,), ("vilbert",))
 LABELS = "10,20,100"
@@ -35,6 +34,9 @@ OURS = {
     "multi-similarity": "metric_loss_unweighted",
 }
 """Our losses as MMF logs them, before gamma and zeta."""
+
+WINDOW = 20
+"""How many of the batches that it looked at MMF's log takes the median of."""
 
 SHOWN = (0.0, 0.25, 0.5, 1.0)
 """The parts of the training whose losses the table shows."""
@@ -115,11 +117,13 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
         table=_table(curves, data_set),
         notes=[
             *runs.notes,
-            "Mean over seeds of what MMF's log shows: the median of the last twenty batches that "
-            "it looked at; the shading is one standard deviation to either side. Refiner and "
-            "multi-similarity are shown before gamma and zeta. The total is the sum of what each "
-            "method trains, weighted: totals of different methods have different terms. The runs "
-            "are those of Tables 3, 4 and 6.",
+            f"Mean over seeds of what MMF's log shows: the median of the last {WINDOW} batches "
+            "that it looked at, one in training.log_interval, so that a curve comes late by half "
+            f"of that; of a run that was resumed the {WINDOW - 1} lines after it are left out. "
+            "The shading is one standard deviation to either side. Refiner and multi-similarity "
+            "are shown before gamma and zeta. The total is the sum of what each method trains, "
+            "weighted: totals of different methods have different terms. The runs are those of "
+            "Tables 3, 4 and 6.",
         ],
         failures=runs.failures,
     )
@@ -138,7 +142,7 @@ def loss_curves(
                 values: dict[int, list[float]] = defaultdict(list)
                 for log in logs:
                     for key in keys:
-                        for update, value in zip(*curve(log, key), strict=True):
+                        for update, value in zip(*curve(log, key, WINDOW), strict=True):
                             values[update].append(value)
                 if values:
                     points = {update: summarize(values[update]) for update in sorted(values)}
@@ -161,10 +165,18 @@ def _table(curves: Sequence[Curve], data_set: str) -> Table:
         [
             f"{loss}, {found.percent:g} % labels",
             found.method,
-            *(spell(found.at(part)) for part in SHOWN),
+            *(_spell(found.at(part)) for part in SHOWN),
         ]
         for loss in _keys(data_set)
         for found in curves
         if found.loss == loss
     ]
     return Table("Figure 10. Losses on the training data, by part of the training", header, rows)
+
+
+def _spell(summary: Summary) -> str:
+    """Word a loss with the four digits that MMF logs."""
+    if summary.count == 0:
+        return "-"
+    spread = "" if summary.count == 1 else f" ± {summary.std:.4f}"
+    return f"{summary.mean:.4f}{spread}"

@@ -25,9 +25,6 @@ REFINER_OF_THE_FILES = {
 }
 """What a ``refnet.yaml`` sets of its refiner, or leaves as it is."""
 
-SAMPLE_CHOICE = ("refnet.labels.seed",)
-"""What the choice of the labelled samples, and of the exchanged modality, is drawn by."""
-
 EACH_SEED_DRAWS = "Each seed draws its own part of the labels, the same for every row."
 FLOOR_OF_MEMES = (
     "An AUROC of chance is 50. Of the miniature memes two thirds are of one class: who always "
@@ -235,7 +232,7 @@ def label_cell(data_set: str, model: str, variant: str, percent: float) -> Cell:
         return Cell(data_set, model, variant)
     override = f"refnet.labels.fraction={round(percent / 100, 10)}"
     label = f"labels{percent:02g}"
-    return Cell(data_set, model, variant, (override,), label, seeded=SAMPLE_CHOICE)
+    return Cell(data_set, model, variant, (override,), label)
 
 
 def _label_table(
@@ -349,12 +346,8 @@ def pairing_table() -> ScoreTable:
         text, image = (0.1, 0.0) if label == "text" else (0.0, 0.2)
         weights = refiner_options("mmbt", {"weights.text": text, "weights.image": image})
         override = f"refnet.pairing={pairing}"
-        baseline[setting] = Cell(
-            MOVIES, "mmbt", "baseline", (override,), f"{label}_alone", seeded=SAMPLE_CHOICE
-        )
-        refnet[setting] = Cell(
-            MOVIES, "mmbt", "refnet", (override, *weights), f"{label}_alone", seeded=SAMPLE_CHOICE
-        )
+        baseline[setting] = Cell(MOVIES, "mmbt", "baseline", (override,), f"{label}_alone")
+        refnet[setting] = Cell(MOVIES, "mmbt", "refnet", (override, *weights), f"{label}_alone")
     return ScoreTable(
         "a5",
         "the other modality is another sample's, MMBT on MM-IMDB (A.5)",

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 
 from optuna.exceptions import OptunaError
@@ -27,8 +28,9 @@ from refnet_mmf.experiments.grid.options import (
     print_commands,
     read_grid_options,
 )
-from refnet_mmf.experiments.grid.run_folder import RunFolderError
+from refnet_mmf.experiments.grid.run_folder import Result, RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome, run_all
+from refnet_mmf.experiments.grid.yaml_hashes import yaml_hashes
 from refnet_mmf.experiments.miniature.command import LARGEST_SEED
 from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.table_files import say_written, show_tables, write_tables
@@ -86,12 +88,29 @@ class TuneOptions:
         return self.grid.out / "tune" / f"{self.name}.db"
 
     @property
+    def final_seeds(self) -> tuple[int, ...]:
+        """The seeds of the end, as many as the search has: the smallest that it has not.
+
+        Its own have been searched: the best of many settings owes a part of its score to them.
+        """
+        others = (seed for seed in count() if seed not in self.grid.seeds)
+        return tuple(islice(others, len(self.grid.seeds)))
+
+    @property
+    def _yaml_files(self) -> dict[str, str]:
+        """What the YAML files say that trials are made with, as hashes."""
+        cells = [Cell(self.data_set, self.model, variant) for variant in ("refnet", "refnetms")]
+        runs = [cell.run(self.grid.scale, Path(), 0, Path()) for cell in cells]
+        return {name: value for run in runs for name, value in yaml_hashes(run).items()}
+
+    @property
     def identity(self) -> dict[str, object]:
         """What all its trials have in common."""
         return {
             "ranges": {name: str(limits) for name, limits in self.space.ranges.items()},
             "metric": self.metric,
             "seeds": self.grid.seeds,
+            "YAML files": self._yaml_files,
             "data seeds": self.grid.data_seeds,
             "data": str(self.grid.data_dir),
             "seed of the search": self.seed,
@@ -211,12 +230,13 @@ def _search(search: Search, options: TuneOptions, data: DataDirs) -> dict[Job, s
         failed.update(outcome.failures)
         for trial, its_jobs in jobs:
             if all(job in outcome.results for job in its_jobs):
-                values = [
-                    outcome.results[job].value("val", options.data_set, options.metric)
-                    for job in its_jobs
-                ]
-                search.finish(trial, values)
+                search.finish(trial, [_judged(outcome.results[job], options) for job in its_jobs])
         _write(search, options, [], [], show=False)
+
+
+def _judged(result: Result, options: TuneOptions) -> float:
+    """Return what a run of a trial is judged by; NaN where it has diverged."""
+    return result.measured("val", options.data_set, options.metric)
 
 
 def _evaluate(
@@ -228,7 +248,8 @@ def _evaluate(
     )
     baseline = baseline_cell(options.data_set, options.model, options.overrides)
     print(f"chosen: trial {chosen.number} ({chosen.setting}); now the test split", flush=True)
-    outcome = _run(_jobs_of([baseline, cell], options, data), options)
+    jobs = _jobs_of([baseline, cell], options, data, options.final_seeds)
+    outcome = _run(jobs, options)
     tables = choice_rows(outcome.results, cell, baseline, METRICS[options.data_set])
     failed = {**failed, **outcome.failures}
     _write(search, options, tables, _failures(failed))
@@ -245,11 +266,13 @@ def _jobs(trial: Trial, options: TuneOptions, data: DataDirs) -> list[Job]:
     cell = searched_cell(
         options.data_set, options.model, trial.setting, options.overrides, test=False
     )
-    return _jobs_of([cell], options, data)
+    return _jobs_of([cell], options, data, options.grid.seeds)
 
 
-def _jobs_of(cells: Sequence[Cell], options: TuneOptions, data: DataDirs) -> list[Job]:
-    return jobs_of(cells, options.grid.scale, data, options.grid.seeds, options.grid.runs)
+def _jobs_of(
+    cells: Sequence[Cell], options: TuneOptions, data: DataDirs, seeds: Sequence[int]
+) -> list[Job]:
+    return jobs_of(cells, options.grid.scale, data, seeds, options.grid.runs)
 
 
 def _write(
@@ -264,8 +287,9 @@ def _write(
     every = [trial_rows(search.trials, options.metric, search.chosen), *tables]
     ranges = ", ".join(f"{name} {limits}" for name, limits in options.space.ranges.items())
     made_with = spell_versions(versions())
-    seeds, data_seeds = (
-        ", ".join(map(str, some)) for some in (options.grid.seeds, options.grid.data_seeds)
+    seeds, data_seeds, final = (
+        ", ".join(map(str, some))
+        for some in (options.grid.seeds, options.grid.data_seeds, options.final_seeds)
     )
     notes = [
         options.grid.notice,
@@ -273,10 +297,11 @@ def _write(
         f"{options.seed}). A trial is the mean of the {options.metric} of the validation split "
         f"over seeds {seeds} and data seeds {data_seeds}; mean ± standard deviation.",
         *([f"Options of every run: {' '.join(options.overrides)}."] if options.overrides else []),
-        "The test split is read by the runs of the chosen setting and of the baseline alone, "
-        "after the last trial; both are trained anew for it with the same seeds."
+        "The test split is evaluated by the runs of the chosen setting and of the baseline alone, "
+        f"after the last trial; both are trained anew for it, with seeds {final}, which the search "
+        "has not used: to its own seeds the choice owes a part of its score."
         if tables
-        else "The test split has not been read.",
+        else "The test split has not been evaluated.",
         f"{made_with}.",
         *failures,
     ]
@@ -307,7 +332,7 @@ def _print_commands(options: TuneOptions) -> int:
 
 def _baseline_jobs(options: TuneOptions, data: DataDirs) -> list[Job]:
     cell = baseline_cell(options.data_set, options.model, options.overrides)
-    return _jobs_of([cell], options, data)
+    return _jobs_of([cell], options, data, options.final_seeds)
 
 
 def _read_options(args: argparse.Namespace) -> TuneOptions:

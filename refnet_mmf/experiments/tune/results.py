@@ -10,6 +10,7 @@ from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.grid.statistics import summarize
 from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.tables.score_table import (
+    COMPARISON,
     Column,
     compare_cells,
     scores,
@@ -61,7 +62,7 @@ def choice_rows(
         [column.title, *spell_comparison(compare_cells(chosen, baseline, column, results))]
         for column in columns
     ]
-    header = ["metric", "difference", "95 % interval", "p", "d", "pairs"]
+    header = ["metric", *COMPARISON]
     return [
         Table(
             "The chosen setting and the baseline, per cent",
@@ -69,8 +70,9 @@ def choice_rows(
             rows,
         ),
         Table(
-            "Chosen minus baseline in points, paired over seeds (two-sided paired t-test; on the "
-            "validation split the choice was made, and is better than it would be elsewhere)",
+            f"Chosen minus baseline in points, paired over seeds: {len(compared)} comparisons, p "
+            "of each by itself (two-sided paired t-test). By the samples of the validation split, "
+            "with other seeds, the choice was made",
             header,
             compared,
         ),

@@ -85,7 +85,7 @@ def read_range(place: str, text: str) -> Range:
         raise GridError(
             f"{place}: expected a range of weights from 0, as in 0:0.3, or one weight, got {text!r}"
         )
-    return Range(low, high)
+    return Range(round(low, DIGITS), round(high, DIGITS))
 
 
 def searched_cell(
@@ -98,7 +98,7 @@ def searched_cell(
         model: a folder of ``projects/<data set>/configs``.
         setting: the weights.
         overrides: further options, the same for all.
-        test: evaluate the test split, too; else it is not even read.
+        test: evaluate the test split, too.
     """
     section = f"model_config.refnet_{model}"
     weights = [f"{section}.refiner.weights.{name}={setting.gamma[name]}" for name in MODALITIES]
