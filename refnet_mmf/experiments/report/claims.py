@@ -127,12 +127,18 @@ CLAIMS = (
         )
         for form in QUERIES
     ),
-    Claim(
-        "The fused embedding keeps more of each modality with REFINER",
-        "section 1",
-        probe_table.NAME,
-        _on("ReFNet-", ("GMU", "LinearSum", "Concat", "ViLBERT", "MMBT")),
-        tuple(probe_table.column_title(100, f"{name} R^2") for name in MODALITIES),
+    *(
+        Claim(
+            f"The fused embedding keeps more of each modality with REFINER{labels}",
+            "section 1",
+            probe_table.NAME,
+            _on("ReFNet-", models),
+            tuple(probe_table.column_title(percent, f"{name} R^2") for name in MODALITIES),
+        )
+        for labels, percent, models in (
+            ("", 100, ("GMU", "LinearSum", "Concat", *_TRANSFORMERS)),
+            (", 5 % of the labels", 5, _TRANSFORMERS),
+        )
     ),
     Claim(
         "Targets of the last two layers are better than of the last alone",
