@@ -21,8 +21,8 @@ from refnet_mmf.experiments.tables.probe_table import column_title
 from refnet_mmf.experiments.tables.score_table import Column, Row, ScoreTable
 
 NAME = "gamma"
-TITLE = "what the size of gamma does, GMU on MM-IMDB"
-MODEL = "gmu"
+TITLE = "what the size of gamma does, MM-IMDB"
+MODELS = ("gmu", "vilbert")
 GAMMAS = (0.1, 1.0, 10.0)
 PERCENTS = (100, 5)
 
@@ -32,25 +32,29 @@ _MEASURES = {
 }
 
 
-def gamma_table() -> ScoreTable:
-    """Return the table: GMU with each gamma, with all labels and with 5 % of them."""
+def gamma_tables() -> list[ScoreTable]:
+    """Return a part for each model: each gamma, with all labels and with 5 % of them."""
+    return [_part(model) for model in MODELS]
+
+
+def _part(model: str) -> ScoreTable:
     columns = [
         Column(column_title(percent, title), MOVIES, SPLIT, metric, str(percent))
         for percent in PERCENTS
         for title, metric in _MEASURES.items()
     ]
-    baseline = {str(p): label_cell(MOVIES, MODEL, "baseline", p) for p in PERCENTS}
-    rows = [Row(NAMES[MODEL], baseline)]
+    baseline = {str(p): label_cell(MOVIES, model, "baseline", p) for p in PERCENTS}
+    rows = [Row(NAMES[model], baseline)]
     for gamma in GAMMAS:
-        cells = {str(percent): _cell(gamma, percent) for percent in PERCENTS}
-        rows.append(Row(f"ReFNet-{NAMES[MODEL]}, gamma {gamma:g}", cells, NAMES[MODEL]))
-    return ScoreTable(NAME, TITLE, columns, rows, _NOTES)
+        cells = {str(percent): _cell(model, gamma, percent) for percent in PERCENTS}
+        rows.append(Row(f"ReFNet-{NAMES[model]}, gamma {gamma:g}", cells, NAMES[model]))
+    return ScoreTable(NAME, TITLE, columns, rows, _NOTES, NAMES[model])
 
 
-def _cell(gamma: float, percent: float) -> Cell:
+def _cell(model: str, gamma: float, percent: float) -> Cell:
     """Return ReFNet with this gamma for each modality, and this part of the labels."""
-    strong = gamma_cell(MOVIES, MODEL, gamma)
-    few = label_cell(MOVIES, MODEL, strong.variant, percent)
+    strong = gamma_cell(MOVIES, model, gamma)
+    few = label_cell(MOVIES, model, strong.variant, percent)
     return replace(
         few,
         overrides=(*few.overrides, *strong.overrides),

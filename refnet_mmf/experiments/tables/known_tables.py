@@ -41,5 +41,5 @@ def parts_of(name: str, match: str = "exact") -> list[ScoreTable]:
     if name == probe_table.NAME:
         return [probe_table.probe_table()]
     if name == gamma_table.NAME:
-        return [gamma_table.gamma_table()]
+        return gamma_table.gamma_tables()
     return [TABLES[name]()]
