@@ -67,7 +67,7 @@ def test_what_is_kept_is_gone_on_from_elsewhere_by_every_command(scripts, tmp_pa
     on_three_sets = [c.name for name in ("1", "2") for part in parts_of(name) for c in part.cells]
     for name in on_three_sets:
         assert len([folder for folder in folders if folder.startswith(f"{name}/")]) == 24
-    assert len([folder for folder in folders if folder.startswith("mmimdb-vilbert-refnet/")]) == 5
+    assert len([folder for folder in folders if folder.startswith("mmimdb-vilbert-refnetms/")]) == 5
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "empty", "begun"])
