@@ -16,7 +16,7 @@ from tqdm import tqdm
 from benchmarks import full_size, growth, imports, losses, steps
 from refnet_mmf.experiments.processor import processor
 from refnet_mmf.experiments.table_files import markdown_cells
-from refnet_mmf.experiments.versions import versions_with_python
+from refnet_mmf.experiments.versions import spell_versions, versions_with_python
 
 PACKAGES = ("torch", "pytorch-metric-learning", "mmf")
 
@@ -130,8 +130,7 @@ USUAL = ("losses", "steps", "imports", "growth")
 def machine(device: str) -> str:
     """Processor, or GPU, and the versions that were measured."""
     name = torch.cuda.get_device_name() if device == "cuda" else processor()
-    found = versions_with_python(PACKAGES)
-    return f"{name}, one thread; " + ", ".join(f"{what} {number}" for what, number in found.items())
+    return f"{name}, one thread; {spell_versions(versions_with_python(PACKAGES))}"
 
 
 def put(page: Path, part: str, text: str) -> None:

@@ -51,6 +51,11 @@ class Comparison:
     effect_size: float
     count: int
 
+    @property
+    def has_interval(self) -> bool:
+        """Whether more than the difference is known."""
+        return not math.isnan(self.low)
+
 
 def summarize(values: Sequence[float]) -> Summary:
     """Return mean and standard deviation of ``values``; NaN where there are too few."""

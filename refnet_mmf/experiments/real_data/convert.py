@@ -148,8 +148,7 @@ def _make(request: Request, missing: list[Part], stage: Staging, report: Report)
     """Make the missing parts; check that those that are there serve the rows."""
     data_set = request.data_set
     pictures, features = part_of(data_set.pictures), part_of(data_set.features)
-    opened = OPENERS[data_set.name]
-    source = opened(request, stage.scratch / "raw", pictures in missing)
+    source = OPENERS[data_set.name](request, stage.scratch / "raw", pictures in missing)
     samples = _write_annotations(data_set, source, stage, report)
     if pictures in missing:
         report.parts[pictures.folder] = _write_pictures(data_set, source, samples, stage)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -18,6 +17,7 @@ from refnet_mmf.experiments.tables.score_table import (
     compare_gains,
     comparison_of,
     scores,
+    span,
     spell_comparison,
 )
 
@@ -115,18 +115,17 @@ def evidence(tests: Sequence[Tested]) -> str:
         return f"{most} pairs of runs, too few for an interval, or all alike" if most else "-"
     gains, losses = _counts(known)
     differences = [test.compared.difference for test in known]
-    pairs = sorted({test.compared.count for test in known})
     floors = [test.floor for test in known if test.floor is not None]
     return (
         f"{gains} of {len(tests)} above 0, {losses} below; difference "
         f"{min(differences):+.2f} to {max(differences):+.2f} points; "
-        f"{' to '.join(map(str, dict.fromkeys([pairs[0], pairs[-1]])))} pairs"
+        f"{span([test.compared.count for test in known])} pairs"
         + (f"; near chance, down to {min(floors):.1f}" if floors else "")
     )
 
 
 def _known(tests: Sequence[Tested]) -> list[Tested]:
-    return [test for test in tests if not math.isnan(test.compared.low)]
+    return [test for test in tests if test.compared.has_interval]
 
 
 def _counts(known: Sequence[Tested]) -> tuple[int, int]:

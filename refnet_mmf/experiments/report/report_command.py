@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import html
-import math
 import os
 import platform
 import sys
@@ -119,7 +118,7 @@ def build_page(place: Place) -> Page:
             *untestable_claims(),
         ],
     )
-    made = sum(not math.isnan(test.compared.low) for own in tests for test in own)
+    made = sum(test.compared.has_interval for own in tests for test in own)
     beside = Table(
         "Comparisons by which claims are judged, and which no table shows; differences in points",
         ["claim", "model", "against", "metric", *COMPARISON],

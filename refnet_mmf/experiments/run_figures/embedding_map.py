@@ -40,6 +40,7 @@ from refnet_mmf.experiments.run_figures.choices import Defaults, add_choices, re
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
 from refnet_mmf.experiments.run_figures.label_efficiency import method_name
 from refnet_mmf.experiments.tables.embedding_measures import check_has_checkpoint
+from refnet_mmf.experiments.tables.score_table import spell
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
 from refnet_mmf.plugin.errors import one_line, shows_tracebacks
 
@@ -344,10 +345,7 @@ def _table(numbers: Mapping[tuple[str, str], Sequence[tuple[float, ...]]], chanc
 
 
 def _spell(values: Sequence[float]) -> str:
-    found = summarize([value for value in values if not math.isnan(value)])
-    if found.count == 0:
-        return "-"
-    return f"{found.mean:.3f}" if found.count == 1 else f"{found.mean:.3f} ± {found.std:.3f}"
+    return spell(summarize([value for value in values if not math.isnan(value)]), digits=3)
 
 
 def _count(drawn: Mapping[tuple[str, str], tuple[Job, Cloud, Array]]) -> int:

@@ -24,6 +24,7 @@ from refnet_mmf.experiments.run_figures.choices import (
 from refnet_mmf.experiments.run_figures.figure_runs import FigureRuns, run_cells
 from refnet_mmf.experiments.run_figures.label_efficiency import method_name
 from refnet_mmf.experiments.tables.paper_tables import label_cell
+from refnet_mmf.experiments.tables.score_table import spell
 
 DEFAULTS = Defaults((MOVIES,), ("vilbert",))
 LABELS = "10,20,100"
@@ -37,6 +38,9 @@ OURS = {
 
 WINDOW = 20
 """How many of the batches that it looked at MMF's log takes the median of."""
+
+DIGITS = 4
+"""Those that MMF logs."""
 
 SHOWN = (0.0, 0.25, 0.5, 1.0)
 """The parts of the training whose losses the table shows."""
@@ -165,18 +169,10 @@ def _table(curves: Sequence[Curve], data_set: str) -> Table:
         [
             f"{loss}, {found.percent:g} % labels",
             found.method,
-            *(_spell(found.at(part)) for part in SHOWN),
+            *(spell(found.at(part), DIGITS) for part in SHOWN),
         ]
         for loss in _keys(data_set)
         for found in curves
         if found.loss == loss
     ]
     return Table("Figure 10. Losses on the training data, by part of the training", header, rows)
-
-
-def _spell(summary: Summary) -> str:
-    """Word a loss with the four digits that MMF logs."""
-    if summary.count == 0:
-        return "-"
-    spread = "" if summary.count == 1 else f" ± {summary.std:.4f}"
-    return f"{summary.mean:.4f}{spread}"

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from refnet_mmf.experiments.experiment_names import MODALITIES, MOVIES, NAMES
 from refnet_mmf.experiments.grid.cell import Cell
-from refnet_mmf.experiments.tables.embedding_measures import SPLIT
 from refnet_mmf.experiments.tables.paper_tables import (
     EACH_SEED_DRAWS,
     MICRO,
@@ -17,14 +16,13 @@ from refnet_mmf.experiments.tables.paper_tables import (
     label_cell,
 )
 from refnet_mmf.experiments.tables.probe_scores import score_name
-from refnet_mmf.experiments.tables.probe_table import column_title
-from refnet_mmf.experiments.tables.score_table import Column, Row, ScoreTable
+from refnet_mmf.experiments.tables.probe_table import PERCENTS, columns_of
+from refnet_mmf.experiments.tables.score_table import Row, ScoreTable
 
 NAME = "gamma"
 TITLE = "what the size of gamma does, MM-IMDB"
 MODELS = ("gmu", "vilbert")
 GAMMAS = (0.1, 1.0, 10.0)
-PERCENTS = (100, 5)
 
 _MEASURES = {
     "micro F1": MICRO.metric,
@@ -38,17 +36,12 @@ def gamma_tables() -> list[ScoreTable]:
 
 
 def _part(model: str) -> ScoreTable:
-    columns = [
-        Column(column_title(percent, title), MOVIES, SPLIT, metric, str(percent))
-        for percent in PERCENTS
-        for title, metric in _MEASURES.items()
-    ]
     baseline = {str(p): label_cell(MOVIES, model, "baseline", p) for p in PERCENTS}
     rows = [Row(NAMES[model], baseline)]
     for gamma in GAMMAS:
         cells = {str(percent): _cell(model, gamma, percent) for percent in PERCENTS}
         rows.append(Row(f"ReFNet-{NAMES[model]}, gamma {gamma:g}", cells, NAMES[model]))
-    return ScoreTable(NAME, TITLE, columns, rows, _NOTES, NAMES[model])
+    return ScoreTable(NAME, TITLE, columns_of(_MEASURES), rows, _NOTES, NAMES[model])
 
 
 def _cell(model: str, gamma: float, percent: float) -> Cell:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
 
 from refnet_mmf.experiments.tables import gamma_table, probe_table
 from refnet_mmf.experiments.tables.embedding_measures import EmbeddingMeasure
@@ -13,19 +15,41 @@ from refnet_mmf.experiments.tables.retrieval_tables import TITLES as RETRIEVAL_T
 from refnet_mmf.experiments.tables.retrieval_tables import retrieval_tables
 from refnet_mmf.experiments.tables.score_table import ScoreTable
 
+
+class MeasuredTable(NamedTuple):
+    """A table of what is measured of its runs' embeddings.
+
+    Attributes:
+        title: what it shows.
+        measure: what it needs, beside the scores that the runs leave.
+        parts: makes its parts, of the rule of matching.
+    """
+
+    title: str
+    measure: EmbeddingMeasure
+    parts: Callable[[str], list[ScoreTable]]
+
+
+MEASURED: Mapping[str, MeasuredTable] = {
+    **{
+        name: MeasuredTable(title, RETRIEVAL, partial(retrieval_tables, name))
+        for name, title in RETRIEVAL_TITLES.items()
+    },
+    probe_table.NAME: MeasuredTable(
+        probe_table.TITLE, PROBES, lambda match: [probe_table.probe_table()]
+    ),
+    gamma_table.NAME: MeasuredTable(
+        gamma_table.TITLE, PROBES, lambda match: gamma_table.gamma_tables()
+    ),
+}
+
 SCORE_TABLES: Mapping[str, str] = {
     **{name: make().title for name, make in TABLES.items()},
-    **RETRIEVAL_TITLES,
-    probe_table.NAME: probe_table.TITLE,
-    gamma_table.NAME: gamma_table.TITLE,
+    **{name: table.title for name, table in MEASURED.items()},
 }
 """What each table of scores shows, by the name that ``refnet table`` takes."""
 
-MEASURES: Mapping[str, EmbeddingMeasure] = {
-    **dict.fromkeys(RETRIEVAL_TITLES, RETRIEVAL),
-    probe_table.NAME: PROBES,
-    gamma_table.NAME: PROBES,
-}
+MEASURES: Mapping[str, EmbeddingMeasure] = {name: table.measure for name, table in MEASURED.items()}
 """What a table needs of its runs' embeddings, beside the scores that the runs leave."""
 
 
@@ -36,10 +60,4 @@ def parts_of(name: str, match: str = "exact") -> list[ScoreTable]:
         name: a key of `SCORE_TABLES`.
         match: of tables of retrieval: ``exact`` or ``any``.
     """
-    if name in RETRIEVAL_TITLES:
-        return retrieval_tables(name, match)
-    if name == probe_table.NAME:
-        return [probe_table.probe_table()]
-    if name == gamma_table.NAME:
-        return gamma_table.gamma_tables()
-    return [TABLES[name]()]
+    return MEASURED[name].parts(match) if name in MEASURED else [TABLES[name]()]

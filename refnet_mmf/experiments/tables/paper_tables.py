@@ -231,8 +231,7 @@ def label_cell(data_set: str, model: str, variant: str, percent: float) -> Cell:
     if percent == 100:
         return Cell(data_set, model, variant)
     override = f"refnet.labels.fraction={round(percent / 100, 10)}"
-    label = f"labels{percent:02g}"
-    return Cell(data_set, model, variant, (override,), label)
+    return Cell(data_set, model, variant, (override,), f"labels{percent:02g}")
 
 
 def _label_table(

@@ -6,6 +6,8 @@ multimodal signals", and shows it by scores alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from refnet_mmf.experiments.experiment_names import MOVIES, NAMES, VARIANTS
 from refnet_mmf.experiments.grid.cell import Cell
 from refnet_mmf.experiments.tables.embedding_measures import SPLIT
@@ -24,7 +26,9 @@ MODELS = {
 }
 """The variants of each model whose runs Tables 2, 3 and 6 need, too."""
 
-_PERCENTS = {"gmu": (100,), "linear_sum": (100,), "concat": (100,)}
+PERCENTS = (100, 5)
+"""Parts of the labels in training: all, and few."""
+_OTHER_PERCENTS = {"gmu": (100,), "linear_sum": (100,), "concat": (100,)}
 _MEASURES = {
     "text R^2": score_name("text"),
     "image R^2": score_name("image"),
@@ -37,23 +41,27 @@ def column_title(percent: int, measure: str) -> str:
     return f"{'all labels' if percent == 100 else f'{percent} %'}: {measure}"
 
 
+def columns_of(measures: Mapping[str, str]) -> list[Column]:
+    """Return a column of each measure (its name by its title), for each part of the labels."""
+    return [
+        Column(column_title(percent, title), MOVIES, SPLIT, name, str(percent))
+        for percent in PERCENTS
+        for title, name in measures.items()
+    ]
+
+
 def probe_table() -> ScoreTable:
     """Return the table: the networks of Tables 2 and 3, and of Table 6 with 5 % of the labels."""
-    columns = [
-        Column(column_title(percent, title), MOVIES, SPLIT, name, str(percent))
-        for percent in (100, 5)
-        for title, name in _MEASURES.items()
-    ]
     rows = []
     for model, variants in MODELS.items():
         for variant in variants:
             cells: dict[str, Cell] = {
                 str(percent): label_cell(MOVIES, model, variant, percent)
-                for percent in _PERCENTS.get(model, (100, 5))
+                for percent in _OTHER_PERCENTS.get(model, PERCENTS)
             }
             baseline = "" if variant == "baseline" else NAMES[model]
             rows.append(Row(VARIANTS[variant] + NAMES[model], cells, baseline))
-    return ScoreTable(NAME, TITLE, columns, rows, _NOTES)
+    return ScoreTable(NAME, TITLE, columns_of(_MEASURES), rows, _NOTES)
 
 
 _NOTES = (

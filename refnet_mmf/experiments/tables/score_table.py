@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -148,8 +147,7 @@ def score_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
         for row, cells in zip(table.rows, rows, strict=True):
             values = list(own.get(row.title, {}).values())
             cells += [spell(summarize(values)), spell_paper(row.paper, column.title)]
-        there = sorted({len(values) for values in own.values()})
-        counts += [" to ".join(map(str, dict.fromkeys([*there[:1], *there[-1:]]))) or "-", ""]
+        counts += [span([len(values) for values in own.values()]), ""]
     caption = (
         f"{table.heading}. {table.title}, per cent: mean ± standard deviation over seeds and data "
         "seeds, those that all rows of a column have"
@@ -179,7 +177,7 @@ def column_scores(
 
 def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
     """Return each method's difference to its baseline, paired over seeds."""
-    rows, known = [], 0
+    rows, made = [], []
     for row in table.rows:
         if not row.baseline:
             continue
@@ -188,13 +186,13 @@ def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
             if column.key not in row.cells:
                 continue
             compared = comparison_of(row, baseline, column, results)
-            known += not math.isnan(compared.p)
+            made.append(compared)
             paper = _paper_difference(row, baseline, column.title)
             rows.append([row.title, row.baseline, column.title, *spell_comparison(compared), paper])
     header = ["model", "against", "metric", *COMPARISON]
     caption = (
         f"{table.heading}, differences in points, paired over seeds: "
-        f"{count_of(known, len(rows))} comparisons, "
+        f"{count_of(made)} comparisons, "
         "p of each by itself (two-sided paired t-test), d: mean over standard deviation of the "
         "differences"
     )
@@ -239,18 +237,25 @@ def compare_scores(own: Scores, theirs: Scores) -> Comparison:
     return compare([own[p] for p in pairs], [theirs[p] for p in pairs])
 
 
-def count_of(known: int, of: int) -> str:
-    """Word how many there are, and of how many, where that is more."""
+def count_of(compared: Sequence[Comparison]) -> str:
+    """Word how many comparisons were made, and of how many, where some were not."""
+    known, of = sum(one.has_interval for one in compared), len(compared)
     return str(of) if known == of else f"{known} of {of}"
 
 
-def spell(summary: Summary) -> str:
+def span(numbers: Sequence[int]) -> str:
+    """Word the least of some numbers, and the largest, where it is another one."""
+    if not numbers:
+        return "-"
+    return " to ".join(map(str, dict.fromkeys([min(numbers), max(numbers)])))
+
+
+def spell(summary: Summary, digits: int = 2) -> str:
     """Word mean and standard deviation."""
     if summary.count == 0:
         return "-"
-    if summary.count == 1:
-        return f"{summary.mean:.2f}"
-    return f"{summary.mean:.2f} ± {summary.std:.2f}"
+    mean = f"{summary.mean:.{digits}f}"
+    return mean if summary.count == 1 else f"{mean} ± {summary.std:.{digits}f}"
 
 
 def spell_paper(paper: Paper, title: str) -> str:
@@ -265,7 +270,7 @@ def spell_comparison(compared: Comparison) -> list[str]:
     """Word a comparison: difference, interval, p, effect size, number of pairs."""
     if compared.count == 0:
         return ["-", "-", "-", "-", "0"]
-    if math.isnan(compared.p):
+    if not compared.has_interval:
         return [f"{compared.difference:+.2f}", "-", "-", "-", str(compared.count)]
     return [
         f"{compared.difference:+.2f}",

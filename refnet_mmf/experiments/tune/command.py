@@ -28,7 +28,7 @@ from refnet_mmf.experiments.grid.options import (
     print_commands,
     read_grid_options,
 )
-from refnet_mmf.experiments.grid.run_folder import Result, RunFolderError
+from refnet_mmf.experiments.grid.run_folder import YAML_FILES, Result, RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome, run_all
 from refnet_mmf.experiments.grid.yaml_hashes import yaml_hashes
 from refnet_mmf.experiments.miniature.command import LARGEST_SEED
@@ -110,7 +110,7 @@ class TuneOptions:
             "ranges": {name: str(limits) for name, limits in self.space.ranges.items()},
             "metric": self.metric,
             "seeds": self.grid.seeds,
-            "YAML files": self._yaml_files,
+            YAML_FILES: self._yaml_files,
             "data seeds": self.grid.data_seeds,
             "data": str(self.grid.data_dir),
             "seed of the search": self.seed,

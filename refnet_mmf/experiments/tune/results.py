@@ -13,6 +13,7 @@ from refnet_mmf.experiments.tables.score_table import (
     COMPARISON,
     Column,
     compare_cells,
+    count_of,
     scores,
     spell,
     spell_comparison,
@@ -58,10 +59,7 @@ def choice_rows(
         [title, *(spell(summarize(list(scores(results, cell, c).values()))) for c in columns)]
         for title, cell in names.items()
     ]
-    compared = [
-        [column.title, *spell_comparison(compare_cells(chosen, baseline, column, results))]
-        for column in columns
-    ]
+    compared = [compare_cells(chosen, baseline, column, results) for column in columns]
     header = ["metric", *COMPARISON]
     return [
         Table(
@@ -70,10 +68,10 @@ def choice_rows(
             rows,
         ),
         Table(
-            f"Chosen minus baseline in points, paired over seeds: {len(compared)} comparisons, p "
-            "of each by itself (two-sided paired t-test). By the samples of the validation split, "
-            "with other seeds, the choice was made",
+            f"Chosen minus baseline in points, paired over seeds: {count_of(compared)} "
+            "comparisons, p of each by itself (two-sided paired t-test). By the samples of the "
+            "validation split, with other seeds, the choice was made",
             header,
-            compared,
+            [[c.title, *spell_comparison(one)] for c, one in zip(columns, compared, strict=True)],
         ),
     ]
