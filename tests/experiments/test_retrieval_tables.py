@@ -172,8 +172,10 @@ class TestFinishedRuns:
             100 * scored.results[job].value("test", "mmimdb", "image_fused_exact_top1")
             for job in (baseline, refnet)
         ]
-        assert [row[1] for row in shown.rows] == [f"{score:.2f}" for score in scores]
-        assert [row[2] for row in shown.rows] == ["27.44", "42.67"]
+        *methods, runs = shown.rows
+        assert [row[1] for row in methods] == [f"{score:.2f}" for score in scores]
+        assert [row[2] for row in methods] == ["27.44", "42.67"]
+        assert runs[:2] == ["runs", "1"]
         compared = comparison_rows(table, scored.results)
         assert compared.rows[0][3] == f"{scores[1] - scores[0]:+.2f}"
         assert compared.rows[0][-1] == "+15.23"
