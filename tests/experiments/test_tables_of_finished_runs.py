@@ -105,10 +105,13 @@ def test_runs_on_a_set_that_was_named_are_of_its_seed(place, capsys):
         assert "miniature.json: damaged, says no seed" in capsys.readouterr().err
 
 
-def test_times_of_another_version_do_not_take_the_place_of_a_table(place, capsys):
+@pytest.mark.parametrize(
+    "other", [{"versions": {"torch": "1.0"}}, {run_folder.YAML_FILES: {"baseline": {}}}]
+)
+def test_times_of_another_making_do_not_take_the_place_of_a_table(place, capsys, other):
     rounds = rounds_of(place.jobs(timed_cells(), [(0, 0)]))
     for one in rounds:
-        run_folder.write_json({**identity(one), "versions": {"torch": "1.0"}}, one.path)
+        run_folder.write_json({**identity(one), **other}, one.path)
     file = place.out / "tables" / "table_a7_mini.csv"
     file.parent.mkdir()
     file.write_text("the good one")

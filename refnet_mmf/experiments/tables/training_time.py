@@ -25,6 +25,7 @@ from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.options import GridError
 from refnet_mmf.experiments.grid.run_folder import (
+    YAML_FILES,
     RunFolderError,
     read_json,
     wherever_it_lies,
@@ -32,6 +33,7 @@ from refnet_mmf.experiments.grid.run_folder import (
 )
 from refnet_mmf.experiments.grid.runner import first_gpu
 from refnet_mmf.experiments.grid.statistics import compare, summarize
+from refnet_mmf.experiments.grid.yaml_hashes import yaml_hashes
 from refnet_mmf.experiments.mmf_log import interval_seconds
 from refnet_mmf.experiments.mmf_run import RunFailed, empty_folder, execute
 from refnet_mmf.experiments.plain_table import Table
@@ -244,8 +246,9 @@ def _stored(one: Round) -> dict[str, Any] | None:
     found = read_json(one.path)
     if found is None:
         return None
-    known = _compared(found)
-    for key, value in _compared(identity(one)).items():
+    now = _compared(identity(one))
+    known = _compared({YAML_FILES: now[YAML_FILES], **found})
+    for key, value in now.items():
         if known.get(key) != value:
             raise RunFolderError(
                 f"{one.path}: holds times of other {key}; remove it, or choose another --out"
@@ -267,10 +270,11 @@ def _is_whole(found: Mapping[str, Any], one: Round) -> bool:
 
 
 def identity(one: Round) -> dict[str, Any]:
-    """Return what tells a round from one of other commands or versions."""
+    """Return what tells a round from one of other commands, versions or YAML files."""
     return {
         "commands": {variant: job.run.command for variant, job in sorted(one.jobs.items())},
         "versions": versions(),
+        YAML_FILES: {variant: yaml_hashes(job.run) for variant, job in sorted(one.jobs.items())},
     }
 
 
