@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -86,6 +87,9 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``refnet`` with ``arguments`` (None: those of the process); return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # of a terminal that has no ±
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     command = next((word for word in arguments if not word.startswith("-")), None)
     if not arguments:

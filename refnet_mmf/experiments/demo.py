@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,12 @@ from refnet_mmf.experiments.experiment_names import MEMES, METRICS, MODALITIES, 
 from refnet_mmf.experiments.grid.runner import first_gpu
 from refnet_mmf.experiments.line_figure import line_figure
 from refnet_mmf.experiments.mmf_log import curve, last_values
-from refnet_mmf.experiments.mmf_run import Run, RunFailed, execute
+from refnet_mmf.experiments.mmf_run import (
+    Run,
+    RunFailed,
+    execute,
+    terminated_as_interrupted,
+)
 from refnet_mmf.experiments.page import Figure, Page, Section, render_page
 from refnet_mmf.experiments.plain_table import Table, as_text
 from refnet_mmf.experiments.versions import OF_A_RUN, versions_with_python
@@ -120,7 +126,8 @@ def train(runs: Sequence[Run]) -> dict[str, float]:
         + (" (anew: the runs that are there are replaced)" if there else ""),
         flush=True,
     )
-    with ThreadPoolExecutor(workers) as pool:
+    stop = threading.Event()
+    with terminated_as_interrupted(), ThreadPoolExecutor(workers) as pool:
         bars = [
             tqdm(desc=run.name.ljust(14), position=position, total=None, unit="update", leave=True)
             for position, run in enumerate(runs)
@@ -135,7 +142,7 @@ def train(runs: Sequence[Run]) -> dict[str, float]:
                 bar.update(update - bar.n)
 
             try:
-                return execute(run, show, first_gpu())
+                return execute(run, show, first_gpu(), stop=stop)
             finally:
                 bar.close()
 
@@ -143,6 +150,7 @@ def train(runs: Sequence[Run]) -> dict[str, float]:
         try:
             return {run.name: future.result() for run, future in zip(runs, futures, strict=True)}
         finally:
+            stop.set()
             for future in futures:
                 future.cancel()
             for bar in bars:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -51,5 +52,5 @@ def run(args: argparse.Namespace) -> int:
         f"{args.out}: {len(embeddings)} samples of {mark}{about['data_set']} "
         f"({about['split']}), {embeddings.fused.shape[1]} values each"
     )
-    print(f"Use it: refnet retrieve {args.out}")
+    print(f"Use it: refnet retrieve {shlex.quote(str(args.out))}")
     return 0

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from refnet_mmf.core.messages import first_line
+from refnet_mmf.experiments.output_folder import check_output_folder
 from refnet_mmf.plugin.atomic_file import in_place_of
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
 
@@ -91,13 +92,15 @@ def write_embeddings(
 
 
 def check_new(path: Path, force: bool) -> None:
-    """Refuse to write over a file that is there.
+    """Refuse to write over a file that is there, or where nothing can be written.
 
     Raises:
-        EmbeddingError: it is, and ``force`` is not set.
+        EmbeddingError: it is there, and ``force`` is not set.
+        OSError: it can't be written there.
     """
     if path.exists() and not force:
         raise EmbeddingError(f"{path}: is there already; name another file, or use --force")
+    check_output_folder(path.parent)
 
 
 def read_embeddings(path: Path) -> EmbeddingFile:
@@ -140,6 +143,11 @@ def read_embeddings(path: Path) -> EmbeddingFile:
             )
         if rows.dtype.kind == "f" and not np.isfinite(rows).all():
             raise EmbeddingError(f"{path}: {name}: holds values that are not finite")
+    if len(embeddings) == 0:
+        raise EmbeddingError(f"{path}: holds no samples")
+    labels = embeddings.labels
+    if labels is not None and labels.ndim == 2 and ((labels < 0) | (labels > 1)).any():
+        raise EmbeddingError(f"{path}: labels: expected label sets, of values from 0 to 1")
     return EmbeddingFile(path, embeddings, about)
 
 

@@ -54,8 +54,9 @@ def run(args: argparse.Namespace) -> int:
         return 2
     try:
         return draw(args.name, args.options)
-    except (OSError, ValueError) as error:
-        print(f"refnet figure {args.name}: {error}", file=sys.stderr)
+    except (OSError, ValueError, MemoryError) as error:
+        why = error if str(error) else "not enough memory"
+        print(f"refnet figure {args.name}: {why}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         hint = "; the same command goes on from here" if FIGURES[args.name].on_runs else ""

@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from refnet_mmf.experiments.output_folder import check_output_folder
 from refnet_mmf.plugin.atomic_file import in_place_of
 
 SUFFIXES = (".svg", ".png", ".csv")
@@ -41,11 +42,7 @@ def figure_paths(folder: Path, name: str) -> list[Path]:
     Raises:
         OSError: they cannot be written there; asked before what may take long.
     """
-    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not place.is_dir():
-        raise NotADirectoryError(f"--out: {place} is a file, not a folder")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise PermissionError(f"--out: {place} cannot be written to")
+    check_output_folder(folder)
     paths = [folder / f"figure_{name}{suffix}" for suffix in SUFFIXES]
     for path in paths:
         if path.is_dir():

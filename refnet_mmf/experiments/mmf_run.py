@@ -6,17 +6,22 @@ import fcntl
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from refnet_mmf.experiments.mmf_log import Progress, read_progress
 
 POLL_SECONDS = 0.5
+SECONDS_TO_END = (5.0, 30.0)
+"""How long a run that should stop is waited for before it is sent SIGINT, and then SIGTERM."""
 LAST_LINES = 12
 LOCK = "run.lock"
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
@@ -69,6 +74,7 @@ def execute(
     on_progress: Callable[[int, int], None],
     gpu: int | None = None,
     lock: int | None = None,
+    stop: threading.Event | None = None,
 ) -> float:
     """Run it to its end.
 
@@ -80,19 +86,28 @@ def execute(
         on_progress: called now and then with the updates done and the updates in all.
         gpu: number of the one that it sees, of those that this process sees; None: all of them.
         lock: of its folder, as `locked` gives it; None: it is taken here.
+        stop: once it is set, the run is stopped, as it is by an exception in this thread.
 
     Returns:
         Seconds that it took.
 
     Raises:
-        RunFailed: it ended with an error.
+        RunFailed: it ended with an error, or was stopped.
     """
-    with locked(run.folder) if lock is None else nullcontext(lock) as held:
-        return _execute(run, on_progress, gpu, held)
+    stop = stop or threading.Event()
+    with (
+        terminated_as_interrupted(),
+        locked(run.folder, stop) if lock is None else nullcontext(lock) as held,
+    ):
+        return _execute(run, on_progress, gpu, held, stop)
 
 
 def _execute(
-    run: Run, on_progress: Callable[[int, int], None], gpu: int | None, lock: int
+    run: Run,
+    on_progress: Callable[[int, int], None],
+    gpu: int | None,
+    lock: int,
+    stop: threading.Event,
 ) -> float:
     start = time.monotonic()
     with run.log.open("ab") as log:
@@ -108,21 +123,55 @@ def _execute(
         new_lines = _follow(run.log)
         try:
             while process.poll() is None:
-                time.sleep(POLL_SECONDS)
+                if stop.wait(POLL_SECONDS):
+                    raise RunFailed(f"{run.name}: stopped")
                 for line in read_progress(next(new_lines)):
                     updates = max(updates, line.update)
                     on_progress(updates, line.updates)
         finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
+            _end(process)
     if process.returncode != 0:
         last = run.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
         raise RunFailed(
-            f"{run.name}: mmf_run ended with exit code {process.returncode}; "
-            f"the last lines of {run.log}:\n" + "\n".join(f"  {line}" for line in last)
+            f"{run.name}: mmf_run ended with exit code {process.returncode}; its log: {run.log}\n"
+            + "\n".join(f"  {line}" for line in last)
         )
     return time.monotonic() - start
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """See that a process ends: by itself (Ctrl-C in a terminal reaches it, too), or by signals."""
+    try:
+        for seconds, sent in zip(SECONDS_TO_END, (signal.SIGINT, signal.SIGTERM), strict=True):
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.send_signal(sent)
+        process.wait()
+    except KeyboardInterrupt:
+        process.kill()
+        raise
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Within this context SIGTERM is taken as Ctrl-C is, so that no run is left behind.
+
+    Nothing changes in a thread, or where SIGTERM is handled already.
+    """
+    usual = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def empty_folder(run: Run) -> None:
@@ -145,16 +194,30 @@ def _follow(file: Path) -> Iterator[list[str]]:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[int]:
-    """Wait for the lock of a run's folder; give the file that holds it, for the run to keep."""
+def locked(folder: Path, stop: threading.Event | None = None) -> Iterator[int]:
+    """Wait for the lock of a run's folder; give the file that holds it, for the run to keep.
+
+    Raises:
+        RunFailed: ``stop`` was set before the lock was there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(file):
             print(f"waiting for the process that still runs in {folder}", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            stop = stop or threading.Event()
+            while not _taken(file):
+                if stop.wait(POLL_SECONDS):
+                    raise RunFailed(f"{folder}: another process still runs there")
         yield file.fileno()
+
+
+def _taken(file: IO[bytes]) -> bool:
+    """Take a file's lock, if it is free."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _environment(gpu: int | None) -> Mapping[str, str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from refnet_mmf.core.messages import check_name
 from refnet_mmf.experiments.embedding_file import EmbeddingFile, read_embeddings
@@ -19,6 +21,7 @@ from refnet_mmf.experiments.retrieval import (
     retrieve,
 )
 from refnet_mmf.experiments.table_files import check_new_tables, show_table
+from refnet_mmf.plugin.embedding_set import EmbeddingSet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,9 +67,11 @@ def retrieval_table(
     rows = []
     for file in files:
         embeddings = file.embeddings
-        there = embeddings.queries if query == "fused" else embeddings.features
+        there = _queries(embeddings, query)
         if not there:
-            raise ValueError(f"{file.path}: holds no {query} queries; use --query padded")
+            others = [name for name in QUERIES if name != query and _queries(embeddings, name)]
+            hint = f"; use --query {others[0]}" if others else " at all"
+            raise ValueError(f"{file.path}: holds no {query} queries{hint}")
         if embeddings.labels is None:
             raise ValueError(f"{file.path}: its split has no labels")
         for modality in sorted(there):
@@ -85,3 +90,8 @@ def retrieval_table(
             rows.append([*name, "at random", *(f"{100 * found.chance[k]:.2f}" for k in KS)])
     header = ["file", "query", "ranking", *(f"top-{k}" for k in KS)]
     return Table(f"Queries with a match among the k nearest by {metric}, per cent", header, rows)
+
+
+def _queries(embeddings: EmbeddingSet, query: str) -> Mapping[str, Any]:
+    """Return what queries of a form are made of, by modality."""
+    return embeddings.queries if query == "fused" else embeddings.features

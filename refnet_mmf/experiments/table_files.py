@@ -8,6 +8,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from refnet_mmf.experiments.csv_text import csv_text
+from refnet_mmf.experiments.output_folder import check_output_folder
 from refnet_mmf.experiments.plain_table import Table, as_text
 from refnet_mmf.plugin.atomic_file import write_atomically
 
@@ -66,6 +67,7 @@ def check_new_tables(path: Path | None, force: bool) -> None:
 
     Raises:
         ValueError: there is one, or ``path`` names no file.
+        OSError: nothing can be written there.
     """
     if path is None:
         return
@@ -74,6 +76,7 @@ def check_new_tables(path: Path | None, force: bool) -> None:
     for file in _paths(path.parent, path.name, count=1):
         if file.exists() and not force:
             raise ValueError(f"{file}: is there already; name another, or use --force")
+    check_output_folder(path.parent)
 
 
 def show_tables(tables: Sequence[Table], notes: Sequence[str]) -> None:

@@ -26,7 +26,7 @@ ABOUT = {
 }
 
 
-def embeddings(count=60, seed=0, labels="classes", queries=True):
+def embeddings(count=60, seed=0, labels="classes", queries=True, features=True):
     random = np.random.default_rng(seed)
     classes = np.arange(count) % 3
     fused = np.eye(3, 4)[classes] + 0.01 * random.normal(size=(count, 4))
@@ -34,7 +34,9 @@ def embeddings(count=60, seed=0, labels="classes", queries=True):
     return EmbeddingSet(
         ids=np.array([f"id{k}" for k in range(count)]),
         fused=fused,
-        features={"text": fused[:, :2] * 2, "image": random.normal(size=(count, 6))},
+        features={"text": fused[:, :2] * 2, "image": random.normal(size=(count, 6))}
+        if features
+        else {},
         queries={"text": fused, "image": fused[::-1].copy()} if queries else {},
         labels={"classes": classes, "sets": np.eye(3, dtype=np.uint8)[classes], None: None}[labels],
         scores=fused[:, :3],
@@ -232,6 +234,15 @@ def test_retrieve_of_several_files(write, capsys):
     assert len(re.findall(r" text +by similarity ", printed)) == 2
     assert main(["retrieve", *map(str, paths)]) == 1
     assert "b.npz: holds no fused queries; use --query padded" in capsys.readouterr().err
+
+
+def test_retrieve_without_what_a_query_is_made_of(write, capsys):
+    path = write(features=False)
+    assert main(["retrieve", str(path), "--query", "padded"]) == 1
+    assert "holds no padded queries; use --query fused" in capsys.readouterr().err
+    path = write("none.npz", features=False, queries=False)
+    assert main(["retrieve", str(path)]) == 1
+    assert "holds no fused queries at all" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,12 @@ def test_bad_words_end_in_one_line(words, said, tmp_path, capsys, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_too_large_a_graph_ends_in_one_line(tmp_path, capsys):
+    assert figure("8", "--out", str(tmp_path), "--modalities", "100000000") == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("refnet figure 8: Unable to allocate")
+
+
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(
     tmp_path, capsys, monkeypatch
 ):

@@ -21,8 +21,15 @@ pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
 from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Cell, jobs_of
 from refnet_mmf.experiments.grid.run_folder import RunFolderError
-from refnet_mmf.experiments.grid.runner import finished, run_all
-from refnet_mmf.experiments.mmf_run import LOCK, Run, _environment, _follow, empty_folder
+from refnet_mmf.experiments.grid.runner import finished, run_all, run_job
+from refnet_mmf.experiments.mmf_run import (
+    LOCK,
+    Run,
+    RunFailed,
+    _environment,
+    _follow,
+    empty_folder,
+)
 
 pytestmark = pytest.mark.mmf
 SHORT = (
@@ -54,8 +61,8 @@ def test_a_grid_is_run_once_and_a_failure_does_not_stop_the_rest(jobs, capfd):
     (failed,) = outcome.failures
     assert done.cell == CELL
     assert failed.cell == BROKEN
-    assert "the last lines of" in outcome.failures[failed]
-    assert "the last lines of" in capfd.readouterr().out
+    assert "its log: " in outcome.failures[failed]
+    assert "its log: " in capfd.readouterr().out
     log = done.run.log.read_bytes()
     again = run_all([done], workers=1)
     assert again.results == outcome.results == finished([done]).results
@@ -128,6 +135,51 @@ def test_a_grid_that_is_killed_goes_on_where_it_was(jobs, memes, tmp_path):
     assert not finished([job]).results
     result = run_all([job], workers=1).results[job]
     assert result.values == expected.values
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_command_alone_stops_its_runs(jobs, memes, tmp_path, sent):
+    """Ctrl-C in a terminal reaches the runs, too; a signal by kill or of a supervisor does not."""
+    (whole,) = jobs(CELL, out=tmp_path / "whole")
+    expected = run_all([whole], workers=1).results[whole]
+    (job,) = jobs(CELL, out=tmp_path / "cut")
+    code = KILLED.format(options=SHORT, data=str(memes), out=str(tmp_path / "cut"))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not job.run.progress():
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.send_signal(sent)
+    said = process.communicate(timeout=120)[1]
+    assert said.rstrip().endswith("KeyboardInterrupt") and "Exception ignored" not in said
+    with (job.run.folder / LOCK).open("ab") as file:  # nobody holds it
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert not finished([job]).results
+    assert run_all([job], workers=1).results[job].values == expected.values
+
+
+def test_no_more_workers_are_made_than_there_are_runs(jobs):
+    (job,) = jobs(CELL)
+    run_folder.start(job.run)
+    (job.run.folder / "evaluations.json").write_text('{"test": {"test/x/y": 0.5}}')
+    result = run_folder.finish(job.run, 1.0)
+    assert run_all([job], workers=10**9).results == {job: result}
+
+
+def test_a_run_that_should_stop_does_not_wait_for_another_process(jobs):
+    (job,) = jobs(CELL)
+    job.run.folder.mkdir(parents=True)
+    stop = threading.Event()
+    stop.set()
+    with (job.run.folder / LOCK).open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(RunFailed, match="another process still runs there"):
+            run_job(job, stop=stop)
 
 
 def test_of_two_commands_on_one_run_the_later_takes_what_the_earlier_has_finished(jobs):
@@ -206,6 +258,7 @@ class TestRunFolder:
             {"seconds": "long"},
             {"values": [1]},
             {"values": {"test": {"a": "word"}}},
+            {"values": {"test": {"a": 10**400}}},
             {"values": None},
         ],
     )
@@ -227,7 +280,7 @@ class TestRunFolder:
         said = run_all([job], workers=1).failures[job]
         assert str(job.run.folder) in said and "\n" not in said
 
-    @pytest.mark.parametrize("content", ["", '{"seconds": 1.0, "val', "[1]"])
+    @pytest.mark.parametrize("content", ["", '{"seconds": 1.0, "val', "[1]", 200_000 * "["])
     def test_a_result_that_is_cut_off_is_not_read(self, jobs, content):
         (job,) = jobs(CELL)
         job.run.folder.mkdir(parents=True)

@@ -459,6 +459,15 @@ def test_classes_have_the_names_of_their_indices(data_set):
         (["4", "--scale", "paper"], "--data-dir: is missing; --scale paper needs the folder"),
         (["4", "--data-dir", "nowhere"], "--data-dir: no such folder: nowhere"),
         (["4", "max_updates"], "'max_updates': expected an option of the runs, KEY=VALUE"),
+        (["4", "training.seed=7"], "training.seed: is set by the figure, and can't be an option"),
+        (["5", "env.save_dir=x", "--dry-run"], "env.save_dir: is set by the figure"),
+        (["7", "refnet.labels.fraction=0.5"], "refnet.labels.fraction: is set by the figure"),
+        (["7", "refnet.labels={fraction: 1}"], "refnet.labels: is set by the figure"),
+        (
+            ["4", "model_config.refnet_gmu.refiner.weights.text=1", "--model", "gmu"],
+            "refiner.weights.text: is set by the figure",
+        ),
+        (["7", "--only", ""], "--only: expected a part of a cell's name, got ''"),
         (
             ["4", "--gama", "1"],
             "unknown option '--gama'; did you mean --gammas? (valid: --data-dir",

@@ -224,6 +224,9 @@ def test_the_files_hold_the_same_cells(tmp_path):
         (["2", "--scale", "paper"], "--data-dir: is missing"),
         (["2", "--data-dir", "nowhere"], "--data-dir: no such folder: nowhere"),
         (["2", "--only", "bert", "--dry-run"], "--only: unknown part of a cell's name 'bert'"),
+        (["2", "--only", ""], "--only: expected a part of a cell's name, got ''"),
+        (["2", "--data-seeds", ""], "--data-seeds: expected a number, or several as in 0,1,5"),
+        (["2", "--out", "/dev/null/x"], "--out: /dev/null is a file, not a folder"),
         (["2", "--workers", "-1"], "--workers: expected a number above 0, got -1"),
     ],
 )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import statistics
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -150,3 +153,28 @@ def test_a_measure_that_cannot_be_made_is_a_failure_of_its_run(place, capsys):
     said = capsys.readouterr()
     assert f"Failed: {jobs[0].run.name}: retrieval: " in said.out
     assert not (jobs[0].run.folder / MEASURES["1"].file_name).exists()
+
+
+@pytest.mark.parametrize("name", ["2", "a7"])
+def test_data_that_is_not_there_is_named_before_anything_runs(name, tmp_path, capsys):
+    pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
+    (tmp_path / "empty").mkdir()
+    words = ["--scale", "paper", "--data-dir", tmp_path / "empty", "--out", tmp_path / "results"]
+    assert main(list(map(str, ["table", name, *words]))) == 1
+    said = capsys.readouterr().err
+    assert "no such file" in said and said.count("\n") == 1
+    assert not list((tmp_path / "empty").iterdir())
+    assert not list(tmp_path.rglob("log.txt"))
+
+
+def test_a_terminal_without_our_signs_gets_others(place, finished):
+    command = [sys.executable, "-m", "refnet_mmf.cli", "table", finished[0], "--seeds", "3"]
+    folders = ["--out", str(place.out), "--data-dir", str(place.data_dir)]
+    done = subprocess.run(
+        [*command, *folders],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert "Traceback" not in done.stderr
+    assert " ? " in done.stdout

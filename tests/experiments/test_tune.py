@@ -96,6 +96,19 @@ class TestSearch:
         assert search_on(path).choose() == chosen
         assert search_on(path).chosen == chosen.number
 
+    @pytest.mark.parametrize("name", ["a?b.db", "a{b}.db", "a%3Fb.db", "a #ü.db"])
+    def test_any_name_is_that_of_its_file(self, tmp_path, name):
+        path = tmp_path / name
+        trials = draw(search_on(path), 2).trials
+        assert search_on(path).trials == trials
+        assert [file.name for file in tmp_path.iterdir()] == [name]
+
+    def test_a_choice_that_is_no_trial_is_refused(self, tmp_path):
+        path = tmp_path / "search.db"
+        draw(search_on(path), 1)._study.set_user_attr("chosen", 7)
+        with pytest.raises(GridError, match="search.db: damaged: it has chosen trial 7"):
+            search_on(path).choose()
+
     def test_a_trial_whose_metric_is_no_number_is_over_and_never_chosen(self, tmp_path):
         search = search_on(tmp_path / "search.db")
         for values in ([math.nan, 0.9], [0.2, 0.3], [math.nan]):
@@ -254,7 +267,7 @@ class TestCommand:
         assert main([*command(movies, tmp_path, trials=2), *BROKEN]) == 1
         said = capsys.readouterr()
         assert "trials 0, 1 are not finished, and the test split is left alone" in said.err
-        assert "the last lines of" in said.out
+        assert "its log: " in said.out
         assert "test" not in {split for splits in evaluated(tmp_path).values() for split in splits}
         broken = [*command(movies, tmp_path, "--skip-failed"), *BROKEN]
         assert main(broken) == 1

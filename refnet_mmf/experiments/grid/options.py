@@ -19,6 +19,7 @@ from refnet_mmf.experiments.grid.cell import Cell, Job, Scale, jobs_of
 from refnet_mmf.experiments.grid.runner import visible_gpus
 from refnet_mmf.experiments.grid.submission import CLUSTERS, Cluster, Submission
 from refnet_mmf.experiments.miniature.command import LARGEST_SEED, make_data
+from refnet_mmf.experiments.output_folder import check_output_folder
 from refnet_mmf.paths import MANIFEST
 
 MOST_SEEDS = 10_000
@@ -121,14 +122,19 @@ def read_grid_options(args: argparse.Namespace) -> GridOptions:
 
     Raises:
         GridError: one line for the first thing that is wrong.
+        OSError: nothing can be written where ``--out`` says.
     """
     check_scale(args)
     if args.data_dir is not None:
         if not args.data_dir.is_dir() and not args.dry_run:
             raise GridError(f"--data-dir: no such folder: {args.data_dir}")
         check_data_dir(args.data_dir, args.scale)
+    if "" in getattr(args, "only", ()):
+        raise GridError("--only: expected a part of a cell's name, got ''")
     if args.workers < 0:
         raise GridError(f"--workers: expected a number above 0, got {args.workers}")
+    if not args.dry_run:
+        check_output_folder(args.out)
     return GridOptions(
         args.out.resolve(),
         cast(Scale, args.scale),
@@ -167,7 +173,7 @@ def _data_seeds(args: argparse.Namespace) -> tuple[int, ...]:
         GridError: others are asked for, or the set does not say.
     """
     if args.data_dir is None:
-        return _numbers("--data-seeds", args.data_seeds or "1")
+        return _numbers("--data-seeds", "1" if args.data_seeds is None else args.data_seeds)
     if args.data_seeds is not None:
         raise GridError("--data-seeds: --data-dir is one set; without it, sets are made")
     return (_seed_of_data(args.data_dir),)

@@ -61,8 +61,7 @@ class Result:
             return self.values[split][key]
         except KeyError:
             raise RunFolderError(
-                f"no value {key}; there: {', '.join(self.values.get(split, {})) or 'none'} "
-                "(remove the folder, and it is run again)"
+                f"no value {key}; there: {', '.join(self.values.get(split, {})) or 'none'}"
             ) from None
 
 
@@ -119,7 +118,7 @@ def result_of(run: Run) -> Result | None:
     _claimed(run)
     try:
         return Result(float(found["seconds"]), _numbers(found["values"]))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         raise RunFolderError(
             f"{path}: damaged: not what a run has come to; remove it, and the run goes on"
         ) from None
@@ -222,7 +221,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunFolderError(f"{path}: cannot be read: {error}") from None
     if not isinstance(content, dict):
         raise RunFolderError(f"{path}: expected an object, found a {type(content).__name__}")

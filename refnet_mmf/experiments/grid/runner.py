@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -16,7 +17,12 @@ from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.run_folder import Result, RunFolderError
 from refnet_mmf.experiments.grid.submission import Submission
-from refnet_mmf.experiments.mmf_run import RunFailed, execute, locked
+from refnet_mmf.experiments.mmf_run import (
+    RunFailed,
+    execute,
+    locked,
+    terminated_as_interrupted,
+)
 
 Bar: TypeAlias = "tqdm[Any]"
 SECONDS_BETWEEN_NOTES = 10.0
@@ -56,6 +62,15 @@ class Outcome:
         )
 
 
+def failure_notes(failures: Mapping[Job, str]) -> list[str]:
+    """Say what has failed, and why, each run by its name."""
+    named = ((job.run.name, reason) for job, reason in failures.items())
+    return [
+        f"Failed: {reason if reason.startswith(f'{name}: ') else f'{name}: {reason}'}"
+        for name, reason in named
+    ]
+
+
 def finished(jobs: Sequence[Job]) -> Outcome:
     """Return what is there of ``jobs`` without running any."""
     outcome = Outcome()
@@ -91,17 +106,18 @@ def run_all(
     """
     outcome = finished(jobs)
     to_do = outcome.lacking(jobs)
-    with _bar(len(jobs), len(outcome.results)) as bar:
+    with terminated_as_interrupted(), _bar(len(jobs), len(outcome.results)) as bar:
         if submission is None:
-            done = _run_here(to_do, workers, visible_gpus() if gpus is None else gpus, bar)
+            runs = _run_here(to_do, workers, visible_gpus() if gpus is None else gpus, bar)
         else:
-            done = _run_there(to_do, submission, bar)
-        for job, result in done:
-            if isinstance(result, Result):
-                outcome.results[job] = result
-            else:
-                bar.write(result)
-                outcome.failures[job] = result
+            runs = _run_there(to_do, submission, bar)
+        with closing(runs) as done:
+            for job, result in done:
+                if isinstance(result, Result):
+                    outcome.results[job] = result
+                else:
+                    bar.write(result)
+                    outcome.failures[job] = result
     return outcome
 
 
@@ -119,7 +135,9 @@ def first_gpu() -> int | None:
 
 def _run_here(
     jobs: Sequence[Job], workers: int, gpus: Sequence[int], bar: Bar
-) -> Iterator[tuple[Job, Result | str]]:
+) -> Generator[tuple[Job, Result | str], None, None]:
+    workers = max(1, min(workers, len(jobs)))
+    stop = threading.Event()
     places: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     for number in range(workers):
         places.put(gpus[number % len(gpus)] if gpus else None)
@@ -127,7 +145,7 @@ def _run_here(
     def work(job: Job) -> tuple[Job, Result | str]:
         gpu = places.get()
         try:
-            return job, run_job(job, bar, gpu)
+            return job, run_job(job, bar, gpu, stop)
         except (RunFailed, RunFolderError, OSError) as error:
             return job, str(error)
         finally:
@@ -139,13 +157,14 @@ def _run_here(
             for future in as_completed(futures):
                 yield future.result()
         finally:
+            stop.set()
             for future in futures:
                 future.cancel()
 
 
 def _run_there(
     jobs: Sequence[Job], submission: Submission, bar: Bar
-) -> Iterator[tuple[Job, Result | str]]:
+) -> Generator[tuple[Job, Result | str], None, None]:
     from refnet_mmf.experiments.grid.submitted_jobs import run_submitted
 
     shown: dict[Job, float] = {}
@@ -165,20 +184,27 @@ def _run_there(
         yield job, result
 
 
-def run_job(job: Job, bar: Bar | None = None, gpu: int | None = None) -> Result:
+def run_job(
+    job: Job,
+    bar: Bar | None = None,
+    gpu: int | None = None,
+    stop: threading.Event | None = None,
+) -> Result:
     """Run a job to its end, from where it was cut off.
 
     Another process that has it under way is waited for; what that has finished is not run again.
 
     Raises:
-        RunFailed: the run ended with an error.
+        RunFailed: the run ended with an error, or was stopped.
         RunFolderError: its folder holds another run.
     """
-    with locked(job.run.folder) as lock:
-        return run_folder.result_of(job.run) or _run(job, bar, gpu, lock)
+    with locked(job.run.folder, stop) as lock:
+        return run_folder.result_of(job.run) or _run(job, bar, gpu, lock, stop)
 
 
-def _run(job: Job, bar: Bar | None, gpu: int | None, lock: int) -> Result:
+def _run(
+    job: Job, bar: Bar | None, gpu: int | None, lock: int, stop: threading.Event | None
+) -> Result:
     before = run_folder.start(job.run)
     begun = noted = time.monotonic()
     shown = 0.0
@@ -192,7 +218,7 @@ def _run(job: Job, bar: Bar | None, gpu: int | None, lock: int) -> Result:
             bar.update(min(update / updates, 1.0) - shown)
             shown = min(update / updates, 1.0)
 
-    seconds = before + execute(job.run, show, gpu, lock)
+    seconds = before + execute(job.run, show, gpu, lock, stop)
     result = run_folder.finish(job.run, seconds)
     show(1, 1)
     return result

@@ -131,4 +131,4 @@ def _outcome(run: Run, handle: submitit.Job[Result | str]) -> Result | str:
         told = "; ".join([f"job {handle.job_id} ended without a result", *lines[-1:]])
         log = run.log.read_text(errors="replace").splitlines() if run.log.is_file() else []
         last = "".join(f"\n  {line}" for line in log[-LAST_LINES:])
-        return f"{run.name}: {told}" + (f"; the last lines of {run.log}:{last}" if last else "")
+        return f"{run.name}: {told}" + (f"; its log: {run.log}{last}" if last else "")

@@ -79,6 +79,8 @@ def read_name(place: str, kind: str, text: str, valid: Iterable[str]) -> str:
 def read_numbers(place: str, text: str, *, above: float | None = None) -> tuple[float, ...]:
     """Read numbers that are separated by commas, each from 0; return each once, in order.
 
+    They have six digits, as in the names of what is made with them.
+
     Args:
         place: the option.
         text: as typed.
@@ -99,7 +101,7 @@ def read_numbers(place: str, text: str, *, above: float | None = None) -> tuple[
             check_number(place, number, minimum=0)
         else:
             check_number(place, number, above=above)
-        numbers.append(number)
+        numbers.append(float(f"{number:g}"))
     return tuple(sorted(set(numbers)))
 
 

@@ -17,7 +17,7 @@ from refnet_mmf.experiments.grid.options import (
     read_grid_options,
 )
 from refnet_mmf.experiments.grid.run_folder import Result
-from refnet_mmf.experiments.grid.runner import run_all, unfinished
+from refnet_mmf.experiments.grid.runner import failure_notes, run_all, unfinished
 from refnet_mmf.experiments.run_figures.choices import Defaults, read_overrides
 from refnet_mmf.experiments.tables.score_table import Column, Scores, scores
 
@@ -77,6 +77,7 @@ def run_cells(
     """
     options = read_grid_options(args)
     overrides = read_overrides(args.overrides)
+    _check_free(overrides, cells)
     jobs = jobs_for([with_options(cell, overrides) for cell in cells], options)
     if options.dry_run:
         check_commands(jobs if overrides else [], with_data=False)
@@ -94,11 +95,25 @@ def run_cells(
             options.notice,
             f"Seeds {_listed(options.seeds)}; data seeds {_listed(options.data_seeds)}. The best "
             "checkpoint is chosen on the validation split.",
-            *(f"Failed: {job.run.name}: {why}" for job, why in outcome.failures.items()),
+            *failure_notes(outcome.failures),
         ),
         len(outcome.failures),
         options.scale == "mini",
     )
+
+
+def _check_free(overrides: Sequence[str], cells: Sequence[Cell]) -> None:
+    """Refuse an option that the experiments of the figure set themselves.
+
+    Raises:
+        GridError: one line.
+    """
+    for key in (override.partition("=")[0] for override in overrides):
+        for cell in cells:
+            arguments = cell.run("mini", Path(), 0, Path()).arguments
+            taken = {argument.partition("=")[0] for argument in arguments}
+            if any(f"{key}.".startswith(f"{own}.") or own.startswith(f"{key}.") for own in taken):
+                raise GridError(f"{key}: is set by the figure, and can't be an option of its runs")
 
 
 def place(name: str, args: argparse.Namespace, defaults: Defaults) -> tuple[Path, str]:

@@ -127,7 +127,9 @@ def with_every_score(tables: Sequence[ScoreTable], outcome: Outcome) -> Outcome:
                     if any(row.cells.get(column.key) == job.cell for row in table.rows):
                         result.value(column.split, column.data_set, column.metric)
         except RunFolderError as error:
-            whole.failures[job] = f"{job.run.folder}: {error}"
+            whole.failures[job] = (
+                f"{job.run.folder}: {error}; remove the file that lacks it, and it is made again"
+            )
         else:
             whole.results[job] = result
     return whole

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import Job
+from refnet_mmf.experiments.grid.command_checks import check_commands
 from refnet_mmf.experiments.grid.options import (
     GridError,
     GridOptions,
@@ -17,8 +18,13 @@ from refnet_mmf.experiments.grid.options import (
     print_commands,
     read_grid_options,
 )
-from refnet_mmf.experiments.grid.run_folder import RunFolderError
-from refnet_mmf.experiments.grid.runner import Outcome, finished, run_all, unfinished
+from refnet_mmf.experiments.grid.runner import (
+    Outcome,
+    failure_notes,
+    finished,
+    run_all,
+    unfinished,
+)
 from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.retrieval import MATCHES
 from refnet_mmf.experiments.table_files import say_written, show_tables, write_tables
@@ -68,13 +74,14 @@ def run(args: argparse.Namespace) -> int:
             print_commands(jobs, options)
             return 0
         make_data_for(_with_data_to_read(jobs, name), options)
+        check_commands(jobs, with_data=True)
         outcome = run_all(jobs, options.workers, submission=options.submission)
         if name in MEASURES:
             outcome = measured(outcome, MEASURES[name])
         outcome = with_every_score(parts, outcome)
         suffix = "" if args.match in (None, "exact") else f"_{args.match}"
         return _write(parts, outcome, jobs, options, f"table_{name}{suffix}_{options.scale}")
-    except (GridError, RunFolderError, OSError) as error:
+    except (ValueError, OSError) as error:
         print(f"refnet table: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -118,7 +125,9 @@ def _make_times(options: GridOptions) -> int:
     if options.dry_run:
         print_commands(jobs, options)
         return 0
-    make_data_for(training_time.unmeasured(rounds), options)
+    unmeasured = training_time.unmeasured(rounds)
+    make_data_for(unmeasured, options)
+    check_commands(unmeasured, with_data=True)
     times = training_time.measure(rounds)
     failed = [f"Failed: {path}: {reason}" for path, reason in times.failures.items()]
     if times.seconds:
@@ -140,7 +149,7 @@ def _write(
     tables = [
         rows(part, outcome.results) for part in parts for rows in (score_rows, comparison_rows)
     ]
-    failed = [f"Failed: {job.run.name}: {reason}" for job, reason in outcome.failures.items()]
+    failed = failure_notes(outcome.failures)
     if outcome.results:
         notes = [
             options.notice,
@@ -162,9 +171,8 @@ def _made_with(options: GridOptions) -> str:
 def _show(
     tables: Sequence[Table], notes: Sequence[str], options: GridOptions, file_name: str
 ) -> None:
-    paths = write_tables(tables, notes, options.out / "tables", file_name)
     show_tables(tables, notes)
-    say_written(paths)
+    say_written(write_tables(tables, notes, options.out / "tables", file_name))
 
 
 def _say_that_nothing_is_written(why: str, failed: Sequence[str]) -> None:

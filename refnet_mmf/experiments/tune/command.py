@@ -28,8 +28,8 @@ from refnet_mmf.experiments.grid.options import (
     print_commands,
     read_grid_options,
 )
-from refnet_mmf.experiments.grid.run_folder import YAML_FILES, Result, RunFolderError
-from refnet_mmf.experiments.grid.runner import Outcome, run_all
+from refnet_mmf.experiments.grid.run_folder import YAML_FILES, Result
+from refnet_mmf.experiments.grid.runner import Outcome, failure_notes, run_all
 from refnet_mmf.experiments.grid.yaml_hashes import yaml_hashes
 from refnet_mmf.experiments.miniature.command import LARGEST_SEED
 from refnet_mmf.experiments.plain_table import Table
@@ -153,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
             return _print_commands(options)
         with _alone(options.path):
             return _tune(options)
-    except (GridError, RunFolderError, OSError) as error:
+    except (ValueError, OSError) as error:
         print(f"refnet tune: {error}", file=sys.stderr)
         return 1
     except OptunaError as error:
@@ -195,18 +195,18 @@ def _tune(options: TuneOptions) -> int:
     data = data_dirs_for([options.data_set], grid)
     baseline = _baseline_jobs(options, data)
     make_data_for(baseline, grid)
-    check_commands(baseline, with_data=False)
+    check_commands(baseline, with_data=True)
     failed = _search(search, options, data)
     unfinished = [trial.number for trial in search.trials if not trial.values]
     if unfinished and search.chosen is None and not options.skip_failed:
-        _write(search, options, [], _failures(failed))
+        _write(search, options, [], failure_notes(failed))
         numbers = ", ".join(map(str, unfinished))
         raise GridError(
             f"trials {numbers} are not finished, and the test split is left alone; the same "
             "command tries them again, --skip-failed chooses among the others"
         )
     if options.search_only:
-        _write(search, options, [], _failures(failed))
+        _write(search, options, [], failure_notes(failed))
         return 1 if failed else 0
     return _evaluate(search, search.choose(), options, data, failed)
 
@@ -252,7 +252,7 @@ def _evaluate(
     outcome = _run(jobs, options)
     tables = choice_rows(outcome.results, cell, baseline, METRICS[options.data_set])
     failed = {**failed, **outcome.failures}
-    _write(search, options, tables, _failures(failed))
+    _write(search, options, tables, failure_notes(failed))
     if failed:
         print(f"refnet tune: {len(failed)} runs failed", file=sys.stderr)
     return 1 if failed else 0
@@ -309,10 +309,6 @@ def _write(
     if show:
         show_tables(every, notes)
         say_written(paths)
-
-
-def _failures(failed: dict[Job, str]) -> list[str]:
-    return [f"Failed: {job.run.name}: {reason}" for job, reason in failed.items()]
 
 
 def _print_commands(options: TuneOptions) -> int:

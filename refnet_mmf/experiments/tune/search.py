@@ -18,6 +18,7 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.engine import URL, make_url
 
 from refnet_mmf.core.messages import first_line
 from refnet_mmf.experiments.grid.options import GridError
@@ -57,19 +58,19 @@ class Search:
         identity: what all trials have in common, by name.
 
     Raises:
-        GridError: the file holds another search, or is damaged.
+        GridError: the file holds another search, is damaged, or has a name that it can't have.
     """
 
     def __init__(
         self, path: Path | None, space: Space, seed: int, identity: Mapping[str, Any]
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.space, self.seed = space, seed
+        self.path, self.space, self.seed = path, space, seed
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._study = optuna.create_study(
-                storage=None if path is None else f"sqlite:///{path}",
+                storage=None if path is None else _url_of(path),
                 study_name=NAME,
                 direction="maximize",
                 load_if_exists=True,
@@ -127,7 +128,7 @@ class Search:
         """Choose the best finished trial, the first of equals, once and for all.
 
         Raises:
-            GridError: none is finished.
+            GridError: none is finished, or the one that was chosen is not.
         """
         finished = [trial for trial in self.trials if not math.isnan(trial.mean)]
         if not finished:
@@ -135,7 +136,13 @@ class Search:
         if self.chosen is None:
             best = max(finished, key=lambda trial: (trial.mean, -trial.number))
             self._study.set_user_attr(CHOSEN, best.number)
-        return next(trial for trial in finished if trial.number == self.chosen)
+        for trial in finished:
+            if trial.number == self.chosen:
+                return trial
+        raise GridError(
+            f"{self.path}: damaged: it has chosen trial {self.chosen}, which is not finished; "
+            "remove it, or choose another --out"
+        )
 
     @property
     def _distributions(self) -> dict[str, BaseDistribution]:
@@ -146,3 +153,15 @@ class Search:
         return trial.state in (TrialState.RUNNING, TrialState.COMPLETE) and set(
             trial.params
         ) == set(self.space.ranges)
+
+
+def _url_of(path: Path) -> str:
+    """Return what Optuna calls a file.
+
+    Raises:
+        ValueError: SQLAlchemy before 2.1 would take a part of its name for something else.
+    """
+    url = URL.create("sqlite", database=str(path)).render_as_string()
+    if make_url(url).database != str(path):
+        raise ValueError("its name can't hold '?' here")
+    return url
