@@ -6,6 +6,8 @@ import csv
 import fcntl
 import json
 
+import pytest
+
 from refnet_mmf.cli import main
 from refnet_mmf.experiments.experiment_names import METRICS
 from refnet_mmf.experiments.grid import run_folder
@@ -171,3 +173,11 @@ def test_other_yaml_files_make_another_search(place, capsys, monkeypatch):
     monkeypatch.setattr(command, "yaml_hashes", lambda run: {"edited.yaml": "0"})
     assert tune(place, "--search-only") == 1
     assert "YAML files" in capsys.readouterr().err
+
+
+def test_data_that_is_not_there_is_named_before_anything_runs(place, capsys):
+    pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
+    assert tune(place, "--search-only") == 1
+    said = capsys.readouterr().err
+    assert "annotations.train: no such file" in said and said.count("\n") == 1
+    assert not list(place.out.rglob("log.txt"))

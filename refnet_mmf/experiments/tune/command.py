@@ -195,7 +195,7 @@ def _tune(options: TuneOptions) -> int:
     data = data_dirs_for([options.data_set], grid)
     baseline = _baseline_jobs(options, data)
     make_data_for(baseline, grid)
-    check_commands(baseline, with_data=True)
+    check_commands(baseline, with_data=False)
     failed = _search(search, options, data)
     unfinished = [trial.number for trial in search.trials if not trial.values]
     if unfinished and search.chosen is None and not options.skip_failed:
@@ -259,6 +259,7 @@ def _evaluate(
 
 
 def _run(jobs: Sequence[Job], options: TuneOptions) -> Outcome:
+    check_commands(jobs, with_data=True)
     return run_all(jobs, options.grid.workers, submission=options.grid.submission)
 
 
