@@ -8,6 +8,7 @@ read it holds its name: MMF, the plugin, the user's own module, transformers.
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,12 +29,27 @@ from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.mmf_lines import KEYS_OF_THE_OTHER_LINE
 from refnet_mmf.plugin.refnet import ReFNet
 from refnet_mmf.plugin.regime import PLACE as REGIME
+from refnet_mmf.plugin.regime import LabelSettings, RegimeSettings
 from refnet_mmf.plugin.section import OWN_BLOCKS
+from refnet_mmf.plugin.settings import MultiSimilaritySettings, RefinerSettings
 from refnet_mmf.plugin.yaml_files import SECTIONS, included_file, yaml_file
 
 NAMES = ("pretrained_state_mapping", "zoo_requirements", "taps", REGIME, *OWN_BLOCKS)
 """Blocks whose keys are names of the user's, or are checked by a schema of their own."""
 
+
+REGIME_KEYS = {
+    f"{REGIME}.labels": frozenset(LabelSettings.model_fields) - {"seed"},
+    REGIME: frozenset(RegimeSettings.model_fields),
+}
+"""The keys of the training regimes, by their block."""
+MODEL_KEYS = {
+    **{key: f"metric_loss.{key}" for key in MultiSimilaritySettings.model_fields},
+    **{key: f"refiner.{key}" for key in RefinerSettings.model_fields},
+}
+"""Where the keys of a ReFNet's own blocks belong in its section."""
+WEIGHTS = {"gamma": "refiner.weights", "zeta": "metric_loss.weight"}
+"""The paper's names of weights."""
 
 Place = tuple[str, ...]
 
@@ -118,6 +134,11 @@ def _check_key(file: Path, place: Place, known: Any, values: Any) -> None:
         )
     if key in KEYS_OF_THE_OTHER_LINE:
         return
+    belongs = _home_of(place)
+    if belongs is not None:
+        raise RefnetError(
+            f"{file}: {'.'.join(place)}: nothing reads it here; it belongs in {belongs}"
+        )
     if not _is_readable(place):
         names = [] if block else ["includes"]
         for tree in (known, values):
@@ -129,6 +150,32 @@ def _check_key(file: Path, place: Place, known: Any, values: Any) -> None:
             names += get_close_matches(key, words, n=1, cutoff=0.85)
         where = ".".join(block) or "top level"
         raise RefnetError(f"{file}: {unknown(where, 'key', key, names)}")
+
+
+def _home_of(place: Place) -> str | None:
+    """Return where a setting of ours belongs that stands in a block above; None: it is none."""
+    *block, key = place
+    if block == ["training"]:
+        return next((f"{home}.{key}" for home, keys in REGIME_KEYS.items() if key in keys), None)
+    if len(block) != 2 or block[0] != "model_config" or not _is_refnet(block[1]):
+        return None
+    stock = getattr(registry.get_model_class(block[1]), "stock_name", None)
+    if key in ("base", "taps"):
+        return None if stock is None else f"model_config.refnet.{key}"
+    if stock is not None and _reads(registry.get_model_class(stock), key):
+        return None
+    homes = {**MODEL_KEYS, **WEIGHTS}
+    return f"{'.'.join(block)}.{homes[key]}" if key in homes else None
+
+
+def _reads(model: type, key: str) -> bool:
+    """Tell whether a model's own source may read a key of its section."""
+    texts = (
+        Path(file).read_text(encoding="utf-8")
+        for file in {inspect.getsourcefile(each) for each in model.__mro__[:-1]}
+        if file is not None and "torch" not in Path(file).parts
+    )
+    return any(re.search(rf"config\.{key}\b|[\"']{key}[\"']", text) for text in texts)
 
 
 def _is_readable(place: Place) -> bool:
@@ -182,7 +229,8 @@ def _section_defaults(user: DictConfig) -> Iterator[DictConfig]:
                 stock_class = registry.get_model_class(base)
                 if stock_class is not None:
                     stock = load_yaml(stock_class.config_path())[block][base]
-                    yield OmegaConf.create({block: {name: {**stock, "base": base}}})
+                    own = {} if getattr(owner, "stock_name", None) else {"base": base}
+                    yield OmegaConf.create({block: {name: {**stock, **own}}})
 
 
 def _is_refnet(section: str) -> bool:

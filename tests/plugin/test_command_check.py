@@ -168,6 +168,23 @@ def test_a_yaml_that_does_not_parse_is_named(check, tmp_path):
             "nothing reads it here; it belongs in model_config.refnet_mmbt.refiner",
         ),
         ("model_config: {mmbt: {metric_loss: {}}}", "it belongs in model_config.refnet_mmbt"),
+        *(
+            (f"model_config: {{refnet_mmbt: {{{key}: x}}}}", f"nothing reads it here; it {belongs}")
+            for key, belongs in (
+                ("pooler", r"belongs in model_config.refnet_mmbt.refiner.pooler$"),
+                ("weights", r"belongs in model_config.refnet_mmbt.refiner.weights$"),
+                ("loss", r"belongs in model_config.refnet_mmbt.refiner.loss$"),
+                ("hidden_dims", r"belongs in model_config.refnet_mmbt.refiner.hidden_dims$"),
+                ("stop_gradient", r"belongs in model_config.refnet_mmbt.refiner.stop_gradient$"),
+                ("gamma", r"belongs in model_config.refnet_mmbt.refiner.weights$"),
+                ("zeta", r"belongs in model_config.refnet_mmbt.metric_loss.weight$"),
+                ("weight", r"belongs in model_config.refnet_mmbt.metric_loss.weight$"),
+                ("base", r"belongs in model_config.refnet.base$"),
+                ("taps", r"belongs in model_config.refnet.taps$"),
+            )
+        ),
+        ("training: {fraction: 0.1}", r"it belongs in refnet.labels.fraction$"),
+        ("training: {pairing: matched}", r"it belongs in refnet.pairing$"),
         (
             "model_config: {refnet_mmbt: {text_encoder: {params: {hidden_dropout_probb: 0}}}}",
             "text_encoder.params: unknown key 'hidden_dropout_probb'; did you mean 'hidden_drop",
