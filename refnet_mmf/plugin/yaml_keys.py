@@ -46,10 +46,9 @@ REGIME_KEYS = {
 MODEL_KEYS = {
     **{key: f"metric_loss.{key}" for key in MultiSimilaritySettings.model_fields},
     **{key: f"refiner.{key}" for key in RefinerSettings.model_fields},
+    **{"gamma": "refiner.weights", "zeta": "metric_loss.weight"},
 }
-"""Where the keys of a ReFNet's own blocks belong in its section."""
-WEIGHTS = {"gamma": "refiner.weights", "zeta": "metric_loss.weight"}
-"""The paper's names of weights."""
+"""Where the keys of a ReFNet's own blocks, and the paper's names of weights, belong."""
 
 Place = tuple[str, ...]
 
@@ -128,13 +127,11 @@ def _check_key(file: Path, place: Place, known: Any, values: Any) -> None:
             return
         home = section if _is_refnet(section) else f"refnet_{section}"
         home = home if _is_refnet(home) or section == "<model>" else "refnet"
-        raise RefnetError(
-            f"{file}: {'.'.join(place)}: nothing reads it here; it belongs in "
-            f"model_config.{home}.{key}"
-        )
-    if key in KEYS_OF_THE_OTHER_LINE:
+        belongs: str | None = f"model_config.{home}.{key}"
+    elif key in KEYS_OF_THE_OTHER_LINE:
         return
-    belongs = _home_of(place)
+    else:
+        belongs = _home_of(place)
     if belongs is not None:
         raise RefnetError(
             f"{file}: {'.'.join(place)}: nothing reads it here; it belongs in {belongs}"
@@ -164,8 +161,7 @@ def _home_of(place: Place) -> str | None:
         return None if stock is None else f"model_config.refnet.{key}"
     if stock is not None and _reads(registry.get_model_class(stock), key):
         return None
-    homes = {**MODEL_KEYS, **WEIGHTS}
-    return f"{'.'.join(block)}.{homes[key]}" if key in homes else None
+    return f"{'.'.join(block)}.{MODEL_KEYS[key]}" if key in MODEL_KEYS else None
 
 
 def _reads(model: type, key: str) -> bool:
