@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -121,7 +122,7 @@ def make(name: str, size: str, folder: Path, seed: int) -> bool:
             if shows_tracebacks():
                 raise
             said = first_line(error) or type(error).__name__
-            raise CannotMake(f"{folder}: could not be made: {said}") from None
+            raise CannotMake(f"{folder}: could not be made (is the disk full?): {said}") from None
         if _is_there(folder):  # another process has been faster
             _check_same(folder, wanted)
             return False
@@ -299,6 +300,7 @@ def _processes() -> Iterator[ProcessPoolExecutor]:
             for process in multiprocessing.active_children():
                 process.kill()
             pool.shutdown(wait=False, cancel_futures=True)
+            print(file=sys.stderr)  # after a bar whose process ended within its line
             raise
 
 
