@@ -41,8 +41,9 @@ from refnet_mmf.plugin.trainer_checks import (
     check_run_type,
     check_scheduler,
 )
+from refnet_mmf.plugin.user_models import import_user_models
 from refnet_mmf.plugin.value_types import check_types
-from refnet_mmf.plugin.yaml_files import check_yaml_files
+from refnet_mmf.plugin.yaml_files import check_lists, check_yaml_files
 from refnet_mmf.plugin.yaml_keys import check_yaml_keys
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,13 @@ def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str
     """
     values = _as_mapping(options)
     setup_imports()
-    for key, kind, known in (
+    file = _find_config(values["config"]) if "config" in values else None
+    if file is not None:
+        values["config"] = str(file)
+        check_yaml_files(file)
+        check_lists(file, {})
+    import_user_models(values.get("env.user_dir"), file)
+    for key, kind, registered in (
         ("model", "model", registry.mapping["model_name_mapping"]),
         ("dataset", "data set", registry.mapping["builder_name_mapping"]),
     ):
@@ -74,23 +81,26 @@ def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str
         if names is None:
             raise RefnetError(f"{key}= is missing; e.g. {_example(values)}")
         for name in names.split(",") if key == "dataset" else [names]:
-            if name not in known:
-                raise RefnetError(unknown(key, kind, name, known))
+            if name not in registered:
+                raise RefnetError(unknown(key, kind, name, registered))
     data_dir = Path(values.get("env.data_dir", "-"))
     if data_dir.is_dir():  # MMF looks for some files of a relative one in its own folder
         values["env.data_dir"] = str(data_dir.resolve())
-    if "config" in values:
-        values["config"] = str(_find_config(values["config"]))
-        check_yaml_files(Path(values["config"]))
     essential = {key: value for key, value in values.items() if key in ESSENTIAL}
     others = {key: value for key, value in values.items() if key not in ESSENTIAL}
+    known = _build_configuration({k: v for k, v in essential.items() if k != "config"})
+    if file is not None:
+        check_lists(file, OmegaConf.to_container(known))
     check_option_keys(_build_configuration(essential), others)
     config = _build_configuration(values)
     model = registry.get_model_class(config.model)
     settings = None
     if issubclass(model, ReFNet):
         settings = model.check_settings(config.model_config[config.model])
-    _check_values(values, config)
+    registry.register("config", config)
+    if file is not None:
+        check_yaml_keys(values["config"], config, known)
+    check_types(config, known)
     _check_losses(config)
     _check_parts(config)
     _check_checkpoint(config)
@@ -111,16 +121,6 @@ def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str
     if with_data:
         _check_data(config)
     return _as_options(values)
-
-
-def _check_values(values: Mapping[str, str], config: DictConfig) -> None:
-    """Compare what the command and its YAML say with the defaults: keys, and types of values."""
-    defaults = {key: value for key, value in values.items() if key in ESSENTIAL and key != "config"}
-    known = _build_configuration(defaults)
-    registry.register("config", config)
-    if "config" in values:
-        check_yaml_keys(values["config"], config, known)
-    check_types(config, known)
 
 
 def _as_mapping(options: Sequence[str]) -> dict[str, str]:

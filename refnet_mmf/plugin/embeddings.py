@@ -39,10 +39,12 @@ from refnet_mmf.plugin.models.any_model import (
     RefNetOnAnyModel,
     base_of,
     class_on,
+    twin_of,
     worked_bases,
 )
 from refnet_mmf.plugin.pretrained import build_pretrained
 from refnet_mmf.plugin.refnet import ReFNet
+from refnet_mmf.plugin.user_models import check_models_known, import_user_models
 
 DEFAULT_POOLER = "average_last"
 
@@ -98,6 +100,7 @@ def embed(
     if batch_size < 1:
         raise RefnetError(f"--batch-size: expected at least 1, got {batch_size}")
     setup_imports()
+    import_user_models()
     checkpoint = read_checkpoint(source)
     checkpoint, place, name = _for_split(checkpoint, split, data_dir, data_set)
     model_class = _model_class(checkpoint)
@@ -249,15 +252,14 @@ def _model_class(checkpoint: CheckpointFile) -> Any:
     """
     name = str(checkpoint.config["model"])
     models = registry.mapping["model_name_mapping"]
-    if name not in models:
-        raise RefnetError(unknown(f"{checkpoint.path}: model", "model", name, models))
+    check_models_known(checkpoint)
     if models[name] is RefNetOnAnyModel:
         return class_on(base_of(checkpoint.section((name,))))
     if issubclass(models[name], ReFNet):
         return models[name]
-    twins = [model for model in models.values() if getattr(model, "stock_name", None) == name]
-    if twins:
-        return twins[0]
+    twin = twin_of(name)
+    if twin is not None:
+        return twin
     if name in worked_bases():
         return class_on(name)
     raise RefnetError(

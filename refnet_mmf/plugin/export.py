@@ -30,11 +30,14 @@ def run(args: argparse.Namespace) -> int:
     """Export the checkpoint; return the exit code."""
     register()
     from refnet_mmf.plugin.checkpoint_file import read_checkpoint
+    from refnet_mmf.plugin.user_models import check_models_known, import_user_models
 
     try:
+        import_user_models()
         if args.out.exists() and not args.force:
             raise RefnetError(f"{args.out}: is there already; name another file, or use --force")
         checkpoint = read_checkpoint(args.checkpoint)
+        check_models_known(checkpoint)
         name, exported = as_stock(checkpoint.weights, checkpoint.config, checkpoint.path)
         save_atomically(exported, args.out)
     except (RefnetError, OSError) as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmf.utils.configuration import get_default_config_path
 from mmf.utils.general import get_absolute_path, get_mmf_root
@@ -71,6 +73,40 @@ def _check_blocks(file: Path, values: DictConfig) -> None:
             raise RefnetError(f"{file}: {place}: has nothing in it; fill it, or take it out")
         if not isinstance(value, DictConfig) and "${" not in str(value):
             raise RefnetError(f"{file}: {place}: expected a block of settings, got {value!r}")
+
+
+def check_lists(file: Path, defaults: Mapping[str, Any]) -> None:
+    """Refuse a list where what the file is laid over has a block of settings.
+
+    Args:
+        file: a YAML file that `check_yaml_files` has passed, with all that it includes.
+        defaults: what the topmost file is laid over; plain data.
+
+    Raises:
+        RefnetError: one line with the file and the place in it.
+    """
+    _lay_over(copy.deepcopy(dict(defaults)), file)
+
+
+def _lay_over(tree: dict[str, Any], file: Path) -> None:
+    """Put what a file says, after what it includes, into ``tree``."""
+    values = OmegaConf.to_container(OmegaConf.load(file))
+    assert isinstance(values, dict)
+    for name in values.pop("includes", None) or []:
+        _lay_over(tree, included_file(file, str(name)))
+    _lay(tree, values, file, ())
+
+
+def _lay(tree: dict[str, Any], values: dict[Any, Any], file: Path, place: tuple[str, ...]) -> None:
+    for key, value in values.items():
+        below, there = (*place, str(key)), tree.get(key)
+        if isinstance(there, dict) and isinstance(value, list):
+            said = f"expected a block of settings, got the list {value!r}"
+            raise RefnetError(f"{file}: {'.'.join(below)}: {said}")
+        if isinstance(there, dict) and isinstance(value, dict):
+            _lay(there, value, file, below)
+        else:
+            tree[key] = value
 
 
 def included_file(file: Path, name: str) -> Path:

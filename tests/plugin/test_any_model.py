@@ -281,5 +281,18 @@ def test_a_base_without_worked_taps_needs_taps(build, tmp_path):
         f"includes: [{MEMES}/mmbt/model.yaml, {MEMES}/mmbt/mini.yaml]\n"
         "model_config: {refnet: {base: mmbt}}\n"
     )
-    with pytest.raises(RefnetError, match="taps: is missing: where 'mmbt' has .* late_fusion"):
+    with pytest.raises(
+        RefnetError, match="taps: is missing: where 'mmbt' has .* late_fusion.*model=refnet_mmbt"
+    ):
         build(recipe=file, model="refnet")
+
+
+@pytest.mark.skipif(mmf_lines.LINE == "main", reason="MMF main has these models")
+@pytest.mark.parametrize("base", ["lxmert", "mmf_transformer", "uniter"])
+def test_a_base_of_mmf_main_alone_is_said_to_be_one(build, base):
+    with pytest.raises(RefnetError, match=f"base: '{base}' is a model of MMF main, not of this"):
+        build(
+            f"model_config.refnet.base={base}",
+            recipe=MEMES / "visual_bert" / "refnet_mini.yaml",
+            model="refnet",
+        )

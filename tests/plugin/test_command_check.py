@@ -209,6 +209,22 @@ def test_what_nothing_reads_in_a_yaml_is_refused(check, tmp_path, text, message)
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("training: {early_stop: [3]}", r"training.early_stop: expected .* the list \[3\]"),
+        ("model_config: {refnet_mmbt: {refiner: [a]}}", r"refiner: expected .* the list \['a'\]"),
+        ("model_config: {refnet_mmbt: {refiner: {weights: [1, 2]}}}", r"refiner.weights: expected"),
+    ],
+)
+def test_a_list_where_a_block_belongs_is_named_with_its_file(check, tmp_path, text, message):
+    file, top = tmp_path / "own.yaml", tmp_path / "top.yaml"
+    file.write_text(f"includes: [{PROJECT / 'refnet_mini.yaml'}]\n{text}\n")
+    top.write_text("includes: [own.yaml]\n")
+    with pytest.raises(RefnetError, match=f"^{file}: .*{message}"):
+        check(f"config={top}", leave_out=["config"])
+
+
 def test_the_file_that_says_it_is_named_where_another_includes_it(check, tmp_path):
     file, included = tmp_path / "own.yaml", tmp_path / "included.yaml"
     included.write_text("training: {max_update: 3}")

@@ -52,8 +52,7 @@ class RefNetOnAnyModel(ReFNet):
         With the base's own defaults in it, the base's settings can be set from the command line.
         """
         base = _base_in_the_making()
-        file = DEFAULTS / f"{base}.yaml"
-        return str(file if base and file.is_file() else DEFAULTS / "defaults.yaml")
+        return str(DEFAULTS / f"{base if base in worked_bases() else 'defaults'}.yaml")
 
     @classmethod
     def from_pretrained(cls, source: str | Path, *args: Any, **kwargs: Any) -> Any:
@@ -86,6 +85,7 @@ class RefNetOnAnyModel(ReFNet):
             raise RefnetError(
                 f"{PLACE}.base: {cls.stock_name!r} has no defaults in this configuration; add to "
                 f"your YAML: includes: [{cls.stock_class.config_path()}]"
+                f"{_or_its_twin(cls.stock_name)}"
             )
         settings = super().check_settings(section)
         if section.get("taps", None) is None:
@@ -106,25 +106,31 @@ def base_of(section: Any) -> str:
         RefnetError: none is named, it is not registered, or it is a ReFNet itself.
     """
     base = section.get("base", None)
-    models = registry.mapping["model_name_mapping"]
-    stock = [name for name, model in models.items() if not issubclass(model, ReFNet)]
+    stock = _stock_models()
     if base is None:
         others = [str(key) for key in section if key not in RefNetOnAnyModel.own_keys]
         near = get_close_matches("base", others, n=1)
         hint = f" (there is a key {near[0]!r})" if near else ""
         raise RefnetError(
-            f"{PLACE}.base: is missing{hint}; with worked taps: "
-            f"{', '.join(name for name in worked_bases() if name in stock)}; "
+            f"{PLACE}.base: is missing{hint}; with worked taps: {', '.join(worked_bases())}; "
             f"with taps of your own any model of MMF: {', '.join(sorted(stock))}"
         )
+    if base not in stock and base in _bases_with_taps():
+        raise RefnetError(f"{PLACE}.base: {base!r} is a model of MMF main, not of this MMF")
     if base not in stock:
         raise RefnetError(unknown(f"{PLACE}.base", "model", base, stock))
     return str(base)
 
 
 def worked_bases() -> list[str]:
-    """Return the names of the models whose taps come with the plugin."""
-    return sorted(file.stem for file in DEFAULTS.glob("*.yaml") if file.stem != "defaults")
+    """Return the names of this MMF's models whose taps come with the plugin."""
+    return [name for name in _bases_with_taps() if name in _stock_models()]
+
+
+def twin_of(stock_name: str) -> type[ReFNet] | None:
+    """Return the ReFNet class that is written for a stock model; None where there is none."""
+    models = registry.mapping["model_name_mapping"].values()
+    return next((one for one in models if getattr(one, "stock_name", None) == stock_name), None)
 
 
 @cache
@@ -138,6 +144,20 @@ def class_on(base: str) -> type[RefNetOnAnyModel]:
         "stock_class": stock_class,
     }
     return type(f"RefNetOn_{base}", (RefNetOnAnyModel, stock_class), attributes)
+
+
+def _bases_with_taps() -> list[str]:
+    return sorted(file.stem for file in DEFAULTS.glob("*.yaml") if file.stem != "defaults")
+
+
+def _stock_models() -> list[str]:
+    models = registry.mapping["model_name_mapping"]
+    return [name for name, model in models.items() if not issubclass(model, ReFNet)]
+
+
+def _or_its_twin(base: str) -> str:
+    twin = twin_of(base)
+    return "" if twin is None else f"; or take model={twin.name}, which needs no taps"
 
 
 def _base_in_the_making() -> str | None:
@@ -159,6 +179,7 @@ def _worked_taps(base: str) -> dict[str, Any]:
         raise RefnetError(
             f"{PLACE}.taps: is missing: where {base!r} has its fused embedding and each modality's "
             f"features (taps come with the plugin for {', '.join(worked_bases())})"
+            f"{_or_its_twin(base)}"
         )
     return OmegaConf.to_container(taps, resolve=True)
 
