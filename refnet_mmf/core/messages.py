@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable
+from pathlib import Path
 
 
 def nearest(value: str, valid: Iterable[str]) -> str | None:
@@ -15,6 +16,16 @@ def nearest(value: str, valid: Iterable[str]) -> str | None:
         return close[0]
     prefixed = [c for c in candidates if value and (c in str(value) or str(value) in c)]
     return prefixed[0] if prefixed else None
+
+
+def near_file(path: Path) -> str:
+    """Tell which file lies beside a missing one under nearly its name; empty where none does."""
+    try:
+        names = [beside.name for beside in path.parent.iterdir()]
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"; did you mean {str(path.with_name(close[0]))!r}?" if close else ""
 
 
 def unknown(place: str, kind: str, value: object, valid: Iterable[str]) -> str:

@@ -146,7 +146,10 @@ class Taps:
                     raise TypeError
                 value = value[part]
             except (LookupError, TypeError, AttributeError):
-                raise ValueError(f"tap {tap}: nothing at {part!r} in {_describe(value)}") from None
+                near = nearest(str(part), map(str, value)) if isinstance(value, Mapping) else None
+                hint = f"; did you mean {near!r}?" if near else ""
+                said = f"nothing at {part!r} in {_describe(value)}{hint}"
+                raise ValueError(f"tap {tap}: {said}") from None
         return value
 
     def read_tensor(self, tap: Tap) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from refnet_mmf.core.messages import first_line
+from refnet_mmf.core.messages import first_line, near_file
 from refnet_mmf.experiments.output_folder import check_output_folder
 from refnet_mmf.plugin.atomic_file import in_place_of
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
@@ -111,7 +111,7 @@ def read_embeddings(path: Path) -> EmbeddingFile:
             embedding is not finite.
     """
     if not path.is_file():
-        raise EmbeddingError(f"{path}: no such file")
+        raise EmbeddingError(f"{path}: no such file{near_file(path)}")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

@@ -17,7 +17,7 @@ from omegaconf.base import ContainerMetadata, Metadata
 from omegaconf.nodes import AnyNode
 from torch import Tensor
 
-from refnet_mmf.core.messages import first_line, nearest
+from refnet_mmf.core.messages import first_line, near_file
 from refnet_mmf.plugin.errors import RefnetError
 
 TRUST_VARIABLE = "MMF_TRUST_CHECKPOINTS"
@@ -93,11 +93,8 @@ def find_checkpoint(source: Path, *, folders: bool = True) -> Path:
     if not folders and source.is_dir():
         raise RefnetError(f"{source}: is a folder; expected a file, e.g. {source / OF_A_RUN[0]}")
     if not source.is_dir():
-        beside = [str(path) for path in source.parent.glob("*")] if source.parent.is_dir() else []
-        guess = nearest(str(source), beside)
-        hint = f"; did you mean {guess!r}?" if guess else ""
         kind = "file or folder" if folders else "file"
-        raise RefnetError(f"{source}: no such {kind}{hint}")
+        raise RefnetError(f"{source}: no such {kind}{near_file(source)}")
     for name in OF_A_RUN:
         if (source / name).is_file():
             return source / name

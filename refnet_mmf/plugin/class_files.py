@@ -10,6 +10,7 @@ from typing import Any
 from mmf.datasets.processors.processors import Processor
 from omegaconf import DictConfig
 
+from refnet_mmf.core.messages import near_file
 from refnet_mmf.plugin import mmf_lines
 from refnet_mmf.plugin.annotation_fields import FIELDS
 from refnet_mmf.plugin.class_lines import UNKNOWN_CLASS, class_lines, problem_of_classes
@@ -36,7 +37,10 @@ class ClassFile:
                 label can match, one that is there twice, an empty line, which would be a class.
         """
         if not self.path.is_file():
-            raise RefnetError(f"answer_processor.params.vocab_file: no such file: {self.path}")
+            raise RefnetError(
+                "answer_processor.params.vocab_file: no such file: "
+                f"{self.path}{near_file(self.path)}"
+            )
         try:
             text = self.path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:

@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from refnet_mmf.core.messages import nearest, unknown
+from refnet_mmf.core.messages import near_file, nearest, unknown
 from refnet_mmf.paths import PACKAGE, PROJECTS
 from refnet_mmf.plugin.checkpoint_file import find_checkpoint
 from refnet_mmf.plugin.class_files import dataset_names
@@ -125,6 +125,9 @@ def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str
 
 def _as_mapping(options: Sequence[str]) -> dict[str, str]:
     """Split ``KEY=VALUE`` options, or alternating keys and values, as MMF reads them."""
+    for before, option in zip(("", *options), options, strict=False):
+        if option.endswith((".yaml", ".yml")) and "=" not in option and before != "config":
+            raise RefnetError(f"{option!r}: a YAML file is named by config={option}")
     if options and "=" not in options[0]:
         if len(options) % 2:
             raise RefnetError(f"{options[-1]!r} has no value; options are KEY=VALUE")
@@ -155,7 +158,7 @@ def _find_config(path: str) -> Path:
             raise RefnetError(f"config: {path}: is a folder, not a YAML file")
     own = sorted(str(f.relative_to(PACKAGE)) for f in PROJECTS.rglob("*.yaml"))
     guess = nearest(path, own)
-    hint = f"; did you mean {guess!r}?" if guess else ""
+    hint = near_file(Path(path)) or (f"; did you mean {guess!r}?" if guess else "")
     raise RefnetError(f"config: no such file: {path}{hint}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from refnet_mmf.core.modality_tokens import ModalityTokens, read_target
+from refnet_mmf.core.poolers import POOLERS
 from refnet_mmf.core.taps import Tap, Taps
 from refnet_mmf.plugin.features import Features
 
@@ -78,11 +79,17 @@ class FusionReader:
             self._fused_part(tap, token)
             for tap, token in zip(self.where.fused, tokens, strict=False)
         ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        fused = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        _check_width(self.where.fused, fused, self.where.fused_dim)
+        return fused
 
     def target(self, modality: str, pooler: str) -> tuple[Tensor, Tensor | None]:
         """Return a modality's target, and which samples have any token of it (None: all)."""
-        return read_target(self.taps, self.where.modalities[modality], pooler)
+        tokens = self.where.modalities[modality]
+        target, present = read_target(self.taps, tokens, pooler)
+        expected = self.where.token_dims[modality] * POOLERS[pooler].width
+        _check_width(tokens.states, target, expected)
+        return target, present
 
     def features(self, modalities: Iterable[str], pooler: str) -> Features:
         """Return what the recorded call holds for these modalities.
@@ -105,3 +112,11 @@ class FusionReader:
                 f"a token at position {token}, got {tuple(tensor.shape)}"
             )
         return tensor
+
+
+def _check_width(taps: Sequence[Tap], found: Tensor, expected: int) -> None:
+    if found.shape[1] != expected:
+        raise ValueError(
+            f"tap {', '.join(map(str, taps))}: found embeddings of width {found.shape[1]}, "
+            f"expected {expected}, as its dim (or its last layer) says"
+        )

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 from torch import Tensor, nn
 
-from refnet_mmf.core.messages import first_line, unknown
+from refnet_mmf.core.messages import first_line, near_file, unknown
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.settings import Block, read_block
 
@@ -106,7 +106,7 @@ def _load_weights(network: nn.Module, path: Path, name: str) -> None:
     """Load a state dict into all of ``network`` but its head, which is left out anyway."""
     place = f"{PLACE}.weights_file"
     if not path.is_file():
-        raise RefnetError(f"{place}: no such file: {path}")
+        raise RefnetError(f"{place}: no such file: {path}{near_file(path)}")
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from refnet_mmf.core.messages import nearest
+from refnet_mmf.core.messages import near_file, nearest
 from refnet_mmf.core.sample_choice import choose_fraction
 from refnet_mmf.plugin.atomic_file import write_atomically
 from refnet_mmf.plugin.dataset_rows import sample_ids, strata
@@ -38,7 +38,7 @@ def read_ids(file: Path) -> list[str]:
         RefnetError: there is no such file, or no id in it.
     """
     if not file.is_file():
-        raise RefnetError(f"refnet.labels.ids_file: no such file: {file}")
+        raise RefnetError(f"refnet.labels.ids_file: no such file: {file}{near_file(file)}")
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

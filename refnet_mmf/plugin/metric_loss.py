@@ -54,16 +54,21 @@ class LibraryMetricLoss(nn.Module):
     def forward(self, embeddings: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of ``embeddings`` [B, D] with class indices ``targets`` [B]."""
         if targets.dim() != 1:
-            raise RefnetError(
-                f"{self.place}.type: losses of pytorch-metric-learning take one class a sample, "
-                f"got label sets of shape {tuple(targets.shape)}; 'multi_similarity' takes them"
-            )
+            raise RefnetError(one_class_a_sample(self.place, f"of shape {tuple(targets.shape)}"))
         if self.gather_distributed:
             embeddings, targets = gather_rows(embeddings, targets)
         if len(embeddings) == 0:
             return connected_zero(at_least_float32(embeddings))
         loss: Tensor = self.loss(at_least_float32(embeddings), targets)
         return loss
+
+
+def one_class_a_sample(place: str, what: str) -> str:
+    """Word the refusal of label sets for a loss of pytorch-metric-learning."""
+    return (
+        f"{place}.type: losses of pytorch-metric-learning take one class a sample, "
+        f"got label sets {what}; 'multi_similarity' takes them"
+    )
 
 
 def build_metric_loss(settings: MetricLossSettings, place: str, dim: int) -> nn.Module:

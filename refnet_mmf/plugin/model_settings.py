@@ -14,13 +14,18 @@ from refnet_mmf.core.messages import unknown
 from refnet_mmf.core.refiner import LOSSES
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.losses import FUSED_EMBEDDING, ListedMultiSimilaritySettings
+from refnet_mmf.plugin.metric_loss import one_class_a_sample
 from refnet_mmf.plugin.section import OWN_BLOCKS
 from refnet_mmf.plugin.settings import (
+    LibraryLossSettings,
     MetricLossSettings,
     RefinerSettings,
     read_block,
     read_metric_loss,
 )
+
+OF_LABEL_SETS = ("logit_bce", "bce")
+"""MMF's losses of labels [B, C]."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,10 @@ def read_model_settings(
             f"{place}.metric_loss: training_head_type is 'pretraining', which has no labels: "
             "set metric_loss: null, or training_head_type: classification"
         )
+    if isinstance(checked, LibraryLossSettings) and checked.weight > 0:
+        for kind in (_loss_entry(entry, place)[0] for entry in stock_losses):
+            if kind in OF_LABEL_SETS:
+                raise RefnetError(one_class_a_sample(f"{place}.metric_loss", f"(losses: {kind})"))
     return ModelSettings(
         place=place,
         refiner=None if refiner is None else _read_refiner(refiner, f"{place}.refiner"),

@@ -202,6 +202,8 @@ class ReFNet(BaseModel):
                 features = features.followed_by(self._features(reader))
         try:
             terms = list(self._loss_terms(features, fused, sample_list.get("targets")))
+        except RefnetError:
+            raise
         except ValueError as error:
             raise RefnetError(f"{self.settings.place}: {error}") from error
         prefix = f"{sample_list.dataset_type}/{sample_list.dataset_name}"
@@ -272,9 +274,14 @@ def build_refiner(settings: RefinerSettings, where: FusionTaps, place: str) -> R
     pooler = POOLERS[settings.pooler]
     for modality, tokens in where.modalities.items():
         if len(tokens.states) < pooler.layers:
+            tapped = tokens.states[-1].name
+            has = (
+                f"{tapped} names one; the one before it belongs in {tapped}.second_to_last"
+                if tapped.startswith("taps.")
+                else f"the {modality} encoder has {len(tokens.states)}"
+            )
             raise RefnetError(
-                f"{place}.pooler: {settings.pooler!r} reads the last {pooler.layers} layers, "
-                f"the {modality} encoder has {len(tokens.states)}"
+                f"{place}.pooler: {settings.pooler!r} reads the last {pooler.layers} layers, {has}"
             )
     try:
         refiner = Refiner(

@@ -15,6 +15,7 @@ from refnet_mmf.core.global_batch import world_size
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.metrics import TWINS_OF_STOCK_METRICS
+from refnet_mmf.plugin.settings import hint_for_string
 
 DEVICES = ("cpu", "cuda", "xla")
 RUN_TYPES = ("train", "val", "test", "inference", "predict")
@@ -31,7 +32,8 @@ def check_precision(training: Any) -> None:
     fp16, bf16 = (training.get(key, False) for key in ("fp16", "bf16"))
     for key, value in (("fp16", fp16), ("bf16", bf16)):
         if not isinstance(value, bool):
-            raise RefnetError(f"training.{key}: expected True or False, got {value!r}")
+            hint = hint_for_string(str(value))
+            raise RefnetError(f"training.{key}: expected True or False, got {value!r}{hint}")
     if fp16 and bf16:
         raise RefnetError("training.fp16 and training.bf16: expected one of them, got both")
     if fp16 and not torch.cuda.is_available():
@@ -118,7 +120,8 @@ def check_optimizer(section: Any) -> None:
 def _check_no_texts(place: str, params: Mapping[Any, Any]) -> None:
     for key, value in params.items():
         if isinstance(value, str):
-            raise RefnetError(f"{place}.{key}: expected a number, got {value!r}")
+            said = f"expected a number, got {value!r}{hint_for_string(value)}"
+            raise RefnetError(f"{place}.{key}: {said}")
 
 
 def check_scheduler(config: Any) -> None:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from refnet_mmf.core.messages import near_file
 from refnet_mmf.plugin.errors import RefnetError
 
 SECTIONS: Mapping[str, str] = {
@@ -50,6 +51,7 @@ def check_yaml_files(file: Path, above: tuple[Path, ...] = ()) -> None:
         if not included.is_file():
             raise RefnetError(
                 f"{file}: includes: no such file: {name} (neither beside this file nor in MMF)"
+                f"{near_file(file.parent / name)}"
             )
         if included in (*above, file.resolve()):
             raise RefnetError(f"{file}: includes: {name} includes this file itself")

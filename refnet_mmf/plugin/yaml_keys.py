@@ -121,17 +121,9 @@ def _check_key(file: Path, place: Place, known: Any, values: Any) -> None:
         if key not in registered:
             raise RefnetError(f"{file}: {unknown(place[0], 'section', key, registered)}")
         return
-    if key in OWN_BLOCKS:
-        section = block[1] if block[:1] == ["model_config"] and len(block) > 1 else "<model>"
-        if _is_refnet(section) and len(block) == 2:
-            return
-        home = section if _is_refnet(section) else f"refnet_{section}"
-        home = home if _is_refnet(home) or section == "<model>" else "refnet"
-        belongs: str | None = f"model_config.{home}.{key}"
-    elif key in KEYS_OF_THE_OTHER_LINE:
+    belongs = home_of(place)
+    if key in KEYS_OF_THE_OTHER_LINE or belongs == ".".join(place):
         return
-    else:
-        belongs = _home_of(place)
     if belongs is not None:
         raise RefnetError(
             f"{file}: {'.'.join(place)}: nothing reads it here; it belongs in {belongs}"
@@ -149,9 +141,14 @@ def _check_key(file: Path, place: Place, known: Any, values: Any) -> None:
         raise RefnetError(f"{file}: {unknown(where, 'key', key, names)}")
 
 
-def _home_of(place: Place) -> str | None:
-    """Return where a setting of ours belongs that stands in a block above; None: it is none."""
+def home_of(place: Place) -> str | None:
+    """Return where a setting of ours belongs that stands at ``place``; None: it is none."""
     *block, key = place
+    if key in OWN_BLOCKS:
+        section = block[1] if block[:1] == ["model_config"] and len(block) > 1 else "<model>"
+        home = section if _is_refnet(section) else f"refnet_{section}"
+        home = home if _is_refnet(home) or section == "<model>" else "refnet"
+        return f"model_config.{home}.{key}"
     if block == ["training"]:
         return next((f"{home}.{key}" for home, keys in REGIME_KEYS.items() if key in keys), None)
     if len(block) != 2 or block[0] != "model_config" or not _is_refnet(block[1]):

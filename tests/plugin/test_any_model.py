@@ -72,7 +72,9 @@ def test_poolers_of_two_layers_where_there_are_two(build_on, samples, base):
     """Encoders that give one vector have one layer, and say so."""
     options = ["model_config.refnet.refiner.pooler=average_concat"]
     if base in ("concat_bert", "late_fusion"):
-        with pytest.raises(RefnetError, match=r"refiner.pooler: .* the text encoder has 1"):
+        with pytest.raises(
+            RefnetError, match=r"pooler: .* taps.targets.text names one; .* second_to"
+        ):
             build_on(base, *options)
     else:
         losses = losses_of(build_on(base, *options).train()(samples()))
@@ -255,12 +257,21 @@ def test_each_part_of_the_fused_embedding_has_a_position_of_its_own(by_hand, sam
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (FUSED, "fused: {module: model.bert.pooler, dim: 97}", r"fused embedding \[B, 97\]"),
+        (
+            FUSED,
+            "fused: {module: model.bert.pooler, dim: 97}",
+            "tap taps.fused, .* found embeddings of width 96, expected 97",
+        ),
+        (
+            KEEP,
+            f"dim: 97\n          {KEEP}",
+            "tap taps.targets.text, .* found embeddings of width 96, expected 97",
+        ),
         (FUSED, "fused: {module: model.bert.encoder, path: 0, token: 99}", "token at position 99"),
         (
             KEEP,
             "keep: {first: input_idz}",
-            r"tap taps.targets.text.keep, .*: nothing at 'input_idz' in a mapping with the keys",
+            r"tap taps.targets.text.keep, .*: nothing at 'input_idz' in .*; did you mean 'input_ids'",
         ),
         (
             "sample.image_info_0.max_features",

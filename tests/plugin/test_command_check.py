@@ -106,6 +106,19 @@ def test_a_config_of_the_package_is_found_from_anywhere(check, tmp_path, monkeyp
         ),
         (["training.seed.x=3"], "", "training.seed is 1, not a block"),
         (["nonsense"], "", "'nonsense' has no value"),
+        (["own.yaml"], "", "'own.yaml': a YAML file is named by config=own.yaml"),
+        (["training.bf16=true"], "", "bf16: expected True or False, got 'true' .*line write True"),
+        (
+            ["optimizer.params.amsgrad=True"],
+            "",
+            "optimizer.params.amsgrad: is in no YAML of this run, .* write it there",
+        ),
+        (
+            ["model_config.refnet_mmbt.pooler=average_last"],
+            "",
+            "pooler: nothing reads it here; it belongs in model_config.refnet_mmbt.refiner.pooler",
+        ),
+        (["refiner.loss=mse"], "", "refiner: nothing reads it here; it belongs in model_config"),
         (["model_config.mmbt.losses[7].type=x"], "", "no such element"),
         (["model_config.mmbt.losses[0].type=crossentropy"], "", "did you mean 'cross_entropy'"),
         (["model_config.refnet_mmbt.refiner.wieghts.text=1"], "", "did you mean 'weights'"),
@@ -121,6 +134,20 @@ def test_what_is_wrong_is_named_in_one_line(check, options, without, message):
     with pytest.raises(RefnetError, match=message) as error:
         check(*options, leave_out=[without])
     assert "\n" not in str(error.value)
+
+
+def test_a_misspelt_file_is_told_from_those_beside_it(check, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine.yaml", "my_ids.txt"):
+        (tmp_path / name).write_text("training: {seed: 1}\n")
+    (tmp_path / "top.yaml").write_text("includes: [mime.yaml]\n")
+    for options, without in (
+        (["config=mime.yaml"], "config"),
+        (["config=top.yaml"], "config"),
+        (["refnet.labels.ids_file=my_idz.txt"], ""),
+    ):
+        with pytest.raises(RefnetError, match=r"no such file: .*; did you mean '.*(mine|my_ids)\."):
+            check(*options, leave_out=[without])
 
 
 def test_a_missing_annotation_file_is_named(check, tmp_path):

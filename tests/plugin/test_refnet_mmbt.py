@@ -264,8 +264,21 @@ def test_metric_loss_of_pytorch_metric_learning_refuses_label_sets(build, sample
     batch = samples()
     batch["targets"] = torch.ones(4, 2)
     model.losses.losses = type(model.losses.losses)()
-    with pytest.raises(RefnetError, match="one class a sample"):
+    with pytest.raises(
+        RefnetError, match="^model_config.refnet_mmbt.metric_loss.type: .* one class"
+    ):
         model(batch)
+
+
+def test_label_sets_that_the_losses_tell_of_are_refused_when_the_model_is_built(build):
+    loss = "{'type': 'TripletMarginLoss', 'weight': 0.1}"
+    with pytest.raises(
+        RefnetError, match=r"one class a sample, got label sets \(losses: logit_bce"
+    ):
+        build(
+            f"model_config.refnet_mmbt.metric_loss={loss}",
+            "model_config.refnet_mmbt.losses=['logit_bce']",
+        )
 
 
 @pytest.mark.parametrize("pooler", ["average_last_two", "average_concat", "average_second_to_last"])
