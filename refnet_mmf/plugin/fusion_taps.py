@@ -117,6 +117,6 @@ class FusionReader:
 def _check_width(taps: Sequence[Tap], found: Tensor, expected: int) -> None:
     if found.shape[1] != expected:
         raise ValueError(
-            f"tap {', '.join(map(str, taps))}: found embeddings of width {found.shape[1]}, "
+            f"tap {', '.join(map(str, taps))}: found a width of {found.shape[1]}, "
             f"expected {expected}, as its dim (or its last layer) says"
         )

@@ -277,7 +277,7 @@ def test_label_sets_that_the_losses_tell_of_are_refused_when_the_model_is_built(
     ):
         build(
             f"model_config.refnet_mmbt.metric_loss={loss}",
-            "model_config.refnet_mmbt.losses=['logit_bce']",
+            "model_config.mmbt.losses=['logit_bce']",
         )
 
 
