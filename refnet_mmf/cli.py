@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -97,7 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         args = build_parser(command).parse_args(arguments)
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # who read the output, e.g. head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except ModuleNotFoundError as error:
         print(f"refnet {command}: {missing_package(error.name)}", file=sys.stderr)
         return 1

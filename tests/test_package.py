@@ -43,3 +43,10 @@ except ModuleNotFoundError as error:
     print(error)
 """
     assert "refnet install-mmf" in python(code)
+
+
+def test_a_command_whose_reader_has_gone_ends_without_a_word():
+    command = f"{sys.executable} -m refnet_mmf.cli install-mmf --list"
+    script = f"{command} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert done.returncode == 141 and not done.stderr
