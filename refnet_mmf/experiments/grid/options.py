@@ -18,7 +18,8 @@ from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.grid.cell import Cell, Job, Scale, jobs_of
 from refnet_mmf.experiments.grid.runner import visible_gpus
 from refnet_mmf.experiments.grid.submission import CLUSTERS, Cluster, Submission
-from refnet_mmf.experiments.miniature.command import LARGEST_SEED, make_data
+from refnet_mmf.experiments.miniature.command import LARGEST_SEED
+from refnet_mmf.experiments.miniature.make import CannotMake, make
 from refnet_mmf.experiments.output_folder import check_output_folder
 from refnet_mmf.paths import MANIFEST
 
@@ -281,8 +282,12 @@ def make_data_for(jobs: Sequence[Job], options: GridOptions) -> None:
         GridError: it can't be made.
     """
     for name, seed, folder in _miniature_data(jobs, options):
-        if make_data(name, "mini", folder, seed) != 0:
-            raise GridError(f"the miniature {name} could not be made in {folder}")
+        try:
+            made = make(name, "mini", folder.resolve(), seed)
+        except (CannotMake, OSError) as error:
+            raise GridError(f"the miniature {name}: {error}") from None
+        if made:
+            print(f"MINIATURE {name}, size mini, seed {seed}: made in {folder}", flush=True)
 
 
 def print_commands(jobs: Sequence[Job], options: GridOptions) -> None:

@@ -112,7 +112,8 @@ def evidence(tests: Sequence[Tested]) -> str:
     known = _known(tests)
     if not known:
         most = max((test.compared.count for test in tests), default=0)
-        return f"{most} pairs of runs, too few for an interval, or all alike" if most else "-"
+        pairs = f"{most} pair{'' if most == 1 else 's'} of runs"
+        return f"{pairs}, too few for an interval, or all alike" if most else "-"
     gains, losses = _counts(known)
     differences = [test.compared.difference for test in known]
     floors = [test.floor for test in known if test.floor is not None]
