@@ -41,7 +41,7 @@ from refnet_mmf.plugin.trainer_checks import (
     check_run_type,
     check_scheduler,
 )
-from refnet_mmf.plugin.user_models import import_user_models
+from refnet_mmf.plugin.user_models import absolute, import_user_models
 from refnet_mmf.plugin.value_types import check_types
 from refnet_mmf.plugin.yaml_files import check_lists, check_yaml_files
 from refnet_mmf.plugin.yaml_keys import check_yaml_keys
@@ -72,6 +72,8 @@ def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str
         values["config"] = str(file)
         check_yaml_files(file)
         check_lists(file, {})
+    if "env.user_dir" in values:
+        values["env.user_dir"] = absolute(values["env.user_dir"])
     import_user_models(values.get("env.user_dir"), file)
     for key, kind, registered in (
         ("model", "model", registry.mapping["model_name_mapping"]),

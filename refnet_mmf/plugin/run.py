@@ -26,12 +26,14 @@ def run(args: argparse.Namespace) -> int:
 
     What ends a run ends it in one line, unless ``REFNET_DEBUG=1`` asks for the traceback.
     """
-    # Worker processes that MMF starts load the plugin as a user module.
-    os.environ.setdefault("MMF_USER_DIR", str(PACKAGE))
+    place = os.environ.get("MMF_USER_DIR") or str(PACKAGE)
     register()
     from mmf_cli.run import run as mmf_run
 
     from refnet_mmf.plugin.command_check import check_command
+    from refnet_mmf.plugin.user_models import absolute
+
+    os.environ["MMF_USER_DIR"] = absolute(place)  # worker processes load the plugin by it
 
     try:
         options = check_command(args.options)

@@ -45,10 +45,22 @@ def import_user_models(option: str | None = None, config: Path | None = None) ->
         return
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            import_user_module(place)
+            import_user_module(absolute(place))
     except Exception as error:  # whatever the user's code raises
         said = f"{type(error).__name__}: {first_line(error)}"
         raise RefnetError(f"{where}{place}: could not be imported ({said})") from None
+
+
+def absolute(place: str) -> str:
+    """Return the path of a user's folder such that MMF finds it; other names as they are.
+
+    MMF main takes a folder's bare name for that of an installed module.
+    """
+    return str(Path(place).resolve()) if Path(place).is_dir() and not _is_ours(place) else place
+
+
+def _is_ours(place: str) -> bool:
+    return Path(place).name == PACKAGE.name
 
 
 def check_models_known(checkpoint: CheckpointFile) -> None:
@@ -69,6 +81,6 @@ def check_models_known(checkpoint: CheckpointFile) -> None:
 
 def _where_from(config: Mapping[str, Any]) -> str:
     place = str((config.get("env") or {}).get("user_dir") or "")
-    if not place or Path(place).name == PACKAGE.name or os.environ.get(VARIABLE) == place:
+    if not place or _is_ours(place) or os.environ.get(VARIABLE) == place:
         return ""
     return f"; the run had models of its own in {place}: set {VARIABLE}={place}"

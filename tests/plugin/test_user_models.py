@@ -61,18 +61,22 @@ def test_a_folder_that_is_not_named_is_asked_for(trained, words):
     assert done.code == 1
     last = done.errors.strip().splitlines()[-1]
     assert "base: unknown model 'my_fusion'" in last
-    assert last.endswith(f"the run had models of its own in {FOLDER}: set MMF_USER_DIR={FOLDER}")
+    place = trained / FOLDER
+    assert last.endswith(f"the run had models of its own in {place}: set MMF_USER_DIR={place}")
 
 
 def test_a_folder_that_can_t_be_imported_is_named(trained):
     (trained / "broken").mkdir(exist_ok=True)
     (trained / "broken" / "__init__.py").write_text("import nothing_of_this_name\n")
     data = ("model=refnet", "env.data_dir=tiny", "env.save_dir=other")
-    for name, module in (("nonsuch", "nonsuch"), ("broken", "nothing_of_this_name")):
-        said = f"={name}: could not be imported (ModuleNotFoundError: No module named '{module}')"
+    for name, path, module in (
+        ("nonsuch", "nonsuch", "nonsuch"),
+        ("broken", trained / "broken", "nothing_of_this_name"),
+    ):
+        why = f"could not be imported (ModuleNotFoundError: No module named '{module}')"
         by_option = refnet(*RUN, *data, f"env.user_dir={name}", folder=trained)
         by_variable = refnet(
             *("export", "save", "--out", "x"), folder=trained, environment={"MMF_USER_DIR": name}
         )
-        assert by_option.errors.strip().endswith(f"refnet run: env.user_dir{said}")
-        assert by_variable.errors.strip().endswith(f"refnet export: MMF_USER_DIR{said}")
+        assert by_option.errors.strip().endswith(f"refnet run: env.user_dir={path}: {why}")
+        assert by_variable.errors.strip().endswith(f"refnet export: MMF_USER_DIR={name}: {why}")
