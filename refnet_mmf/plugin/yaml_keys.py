@@ -168,7 +168,8 @@ def _reads(model: type, key: str) -> bool:
         for file in {inspect.getsourcefile(each) for each in model.__mro__[:-1]}
         if file is not None and "torch" not in Path(file).parts
     )
-    return any(re.search(rf"config\.{key}\b|[\"']{key}[\"']", text) for text in texts)
+    read = rf"config(\.{key}\b|(\[|\.get\(|,\s*)[\"']{key}[\"'])"
+    return any(re.search(read, text) for text in texts)
 
 
 def _is_readable(place: Place) -> bool:
