@@ -101,7 +101,7 @@ def test_the_evidence_counts_every_comparison_of_the_claim():
         "1 of 3 above 0, 1 below; difference -1.10"
     )
     assert evidence([known, few]).endswith("points; 3 to 4 pairs")
-    assert evidence([judged((1,))]).startswith("1 pairs of runs, too few")
+    assert evidence([judged((1,))]).startswith("1 pair of runs, too few")
 
 
 @pytest.mark.parametrize(("auroc", "floor"), [((0.51, 0.525), 51), ((0.51, 0.56), None)])
