@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class RandomState:
-    """State of the generators of Python, NumPy and torch, the latter for each device.
+    """State of the generators of Python, NumPy and torch, the latter of CPU and current GPU.
 
     As a mapping it holds tensors and plain containers alone, which torch loads as plain data.
     """
@@ -52,6 +54,30 @@ class RandomState:
         torch.set_rng_state(self.cpu.cpu())
         if self.cuda is not None and torch.cuda.is_available():
             torch.cuda.set_rng_state(self.cuda.cpu())
+
+
+@contextmanager
+def drawn_aside(device: torch.device) -> Iterator[None]:
+    """Leave torch's generators as they were, whatever is drawn from them within this context.
+
+    What is drawn there follows from their state, and is not what is drawn after it.
+
+    Args:
+        device: the one that is computed on, beside the CPU.
+    """
+    generators = [torch.default_generator]
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        generators.append(torch.cuda.default_generators[index])
+    states = [generator.get_state() for generator in generators]
+    try:
+        for generator, state in zip(generators, states, strict=True):
+            digest = hashlib.sha256(state.numpy().tobytes()).digest()
+            generator.manual_seed(int.from_bytes(digest[:7], "big"))
+        yield
+    finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
 
 
 def _as_tuple(value: Any) -> Any:

@@ -37,6 +37,7 @@ from refnet_mmf.plugin.model_settings import (
 )
 from refnet_mmf.plugin.predictions import or_scores
 from refnet_mmf.plugin.pretrained import load_pretrained
+from refnet_mmf.plugin.random_state import drawn_aside
 from refnet_mmf.plugin.regime import Regime, regime_of
 from refnet_mmf.plugin.section import OWN_BLOCKS, complete_section
 from refnet_mmf.plugin.settings import RefinerSettings
@@ -186,7 +187,8 @@ class ReFNet(BaseModel):
         """Run the stock model; in training, add the losses of the refiner and of the metric.
 
         Samples whose labels are not used come in a batch of their own within the batch. They pass
-        through the network apart, for the refiner alone: all else is as without them.
+        through the network apart, for the refiner alone: all else is as without them, and so are
+        the random numbers, from which dropout and the order of the next epoch are drawn.
         """
         unlabelled = sample_list.pop(UNLABELLED, None)
         reader = self.reader
@@ -196,16 +198,17 @@ class ReFNet(BaseModel):
             output = super().__call__(sample_list, *args, **kwargs)
             features = self._features(reader)
         fused = features.fused
-        if unlabelled is not None:
-            with reader.record(), running_statistics_kept(self):
-                nn.Module.__call__(self, unlabelled, *args, **kwargs)
-                features = features.followed_by(self._features(reader))
-        try:
-            terms = list(self._loss_terms(features, fused, sample_list.get("targets")))
-        except RefnetError:
-            raise
-        except ValueError as error:
-            raise RefnetError(f"{self.settings.place}: {error}") from error
+        with drawn_aside(fused.device):
+            if unlabelled is not None:
+                with reader.record(), running_statistics_kept(self):
+                    nn.Module.__call__(self, unlabelled, *args, **kwargs)
+                    features = features.followed_by(self._features(reader))
+            try:
+                terms = list(self._loss_terms(features, fused, sample_list.get("targets")))
+            except RefnetError:
+                raise
+            except ValueError as error:
+                raise RefnetError(f"{self.settings.place}: {error}") from error
         prefix = f"{sample_list.dataset_type}/{sample_list.dataset_name}"
         metrics = output.setdefault("metrics", {})
         for term in terms:

@@ -107,6 +107,25 @@ class TestLabelledFraction:
             assert UNLABELLED in one
             assert UNLABELLED not in other
 
+    def test_while_both_train_the_baseline_draws_the_same_batches_and_dropout(self, trainer):
+        """The unlabelled samples' pass, and dropout in the decoders, draw aside."""
+
+        def trained(*options):
+            run = trainer("refnet.labels.fraction=0.25", *options)
+            run.model.train()
+            torch.manual_seed(3)
+            seen = []
+            for _ in range(2):
+                for batch in run.train_loader_of_ours:
+                    seen += batch["id"].tolist()
+                    run.model(batch)
+            return seen, torch.get_rng_state()
+
+        ours, state = trained("model_config.refnet_mmbt.refiner.dropout=0.2")
+        baseline, state_of_baseline = trained("model_config.refnet_mmbt.refiner=null")
+        assert ours == baseline and len(ours) == 36
+        assert torch.equal(state, state_of_baseline)
+
     def test_strata_keep_their_share(self, trainer, memes):
         run = trainer("refnet.labels.fraction=0.25", "refnet.labels.stratified=True")
         _, rows = annotations(memes)
