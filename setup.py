@@ -10,6 +10,7 @@ VERSION = (HERE / "refnet_mmf" / "version.txt").read_text().strip()
 # What a ported MMF imports, on both of its lines. MMF itself cannot be listed: no package
 # index holds a build of it that pip installs on a current Python ("refnet install-mmf" does).
 MMF = [
+    "torch>=2.5",
     "torchvision",
     "torchaudio",
     "transformers>=4.40,<4.50",

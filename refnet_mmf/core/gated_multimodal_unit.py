@@ -60,7 +60,8 @@ class GatedMultimodalUnit(FusionModule):
         pairs = zip(self.projections.values(), inputs, strict=True)
         projected = [projection(feature) for projection, feature in pairs]
         read = torch.cat(inputs if self.gate_reads == "inputs" else projected, dim=1)
-        gates: Tensor = torch.sigmoid(self.gate(read)).view(len(read), -1, self.fused_dim)
+        count = self.gate.out_features // self.fused_dim
+        gates: Tensor = torch.sigmoid(self.gate(read)).view(len(read), count, self.fused_dim)
         if len(inputs) == 2:
             gates = torch.cat((gates, 1 - gates), dim=1)
         return (gates * torch.tanh(torch.stack(projected, dim=1))).sum(dim=1)

@@ -25,6 +25,7 @@ class Maxout(nn.Module):
         super().__init__()
         check_number("Maxout: pieces", pieces, minimum=1)
         self.pieces = pieces
+        self.out_dim = out_dim
         self.linear = nn.Linear(in_dim, out_dim * pieces)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -33,7 +34,7 @@ class Maxout(nn.Module):
         Rows ``p * out_dim`` to ``(p + 1) * out_dim`` of the weight are W_p.
         """
         candidates: Tensor = self.linear(features)
-        return candidates.view(len(features), self.pieces, -1).amax(dim=1)
+        return candidates.view(len(features), self.pieces, self.out_dim).amax(dim=1)
 
 
 class MaxoutClassifier(nn.Sequential):

@@ -10,6 +10,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PROGRESS = re.compile(r"progress: (\d+)/(\d+), (.*)")
 _INTERVAL = re.compile(r"num_updates: (\d+),.* time: ((?:\d+(?:h|ms|m|s) ?)+)")
 _PART = re.compile(r"(\d+)(h|ms|m|s)")
+_BEGINS = "Starting training..."
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _NUMBER = re.compile(r"([^\s,:]+/[^\s,:]+): (-?(?:\d+\.?\d*(?:e[+-]?\d+)?|nan|inf))(?=,|\s*$)")
 
@@ -22,20 +23,25 @@ class Progress:
         update: updates done.
         updates: updates in all.
         values: the numbers shown, by MMF's key, e.g. ``val/hateful_memes/roc_auc``.
+        part: how many times training had begun before it, in these lines: a run that was cut off
+            and went on has parts.
     """
 
     update: int
     updates: int
     values: dict[str, float]
+    part: int = 1
 
 
 def read_progress(lines: Iterable[str]) -> Iterator[Progress]:
     """Yield the progress lines among ``lines``, in order."""
+    part = 0
     for line in lines:
+        part += _BEGINS in line
         found = _PROGRESS.search(_COLOUR.sub("", line))
         if found:
             values = {key: float(value) for key, value in _NUMBER.findall(found[3])}
-            yield Progress(int(found[1]), int(found[2]), values)
+            yield Progress(int(found[1]), int(found[2]), values, part)
 
 
 def interval_seconds(lines: Iterable[str]) -> list[tuple[int, float]]:
@@ -76,12 +82,13 @@ def curve(progress: Iterable[Progress], key: str, window: int = 1) -> tuple[list
     """
     updates: list[int] = []
     values: list[float] = []
-    last, fewer = 0, 0
+    last, part, fewer = 0, None, 0
     for line in progress:
         if key not in line.values:
             continue
-        fewer = window - 1 if line.update <= last else max(0, fewer - 1)
-        last = line.update
+        goes_on = line.update <= last or part not in (None, line.part)
+        fewer = window - 1 if goes_on else max(0, fewer - 1)
+        last, part = line.update, line.part
         if not fewer and (not updates or line.update > updates[-1]):
             updates.append(line.update)
             values.append(line.values[key])

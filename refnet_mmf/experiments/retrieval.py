@@ -98,7 +98,8 @@ def retrieve(
         block: queries at a time: changes nothing but the memory, about 50 * block * N bytes.
 
     Raises:
-        ValueError: shapes that do not fit, a name that is not known, or no sample has a label.
+        ValueError: shapes that do not fit, numbers that are not finite, a name that is not known,
+            or no sample has a label.
     """
     check_name("match", "rule", match, MATCHES)
     check_name("metric", "metric", metric, METRICS)
@@ -107,6 +108,8 @@ def retrieve(
             f"expected queries and keys [N, F] and labels of N, got shapes {queries.shape}, "
             f"{keys.shape} and {labels.shape}"
         )
+    if not (np.isfinite(queries).all() and np.isfinite(keys).all()):
+        raise ValueError("expected finite queries and keys, got some that are not")
     if min(ks) < 1 or block < 1:
         raise ValueError(f"expected k and block of at least 1, got {list(ks)} and {block}")
     sets = _label_sets(labels, match)

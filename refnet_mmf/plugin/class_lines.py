@@ -18,6 +18,11 @@ def class_lines(text: str) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
+def processed(label: str) -> str:
+    """Return a label as MMF's processor of words leaves it."""
+    return label.lower().replace(",", "").replace("?", "").replace("'s", " 's").strip()
+
+
 def problem_of_classes(lines: Sequence[str], process: Callable[[str], str]) -> str:
     """Say which line is no class that a label can match, and what to write; nothing if all are.
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from refnet_mmf.core.global_batch import gather_rows
 from refnet_mmf.core.messages import first_line
 from refnet_mmf.core.multi_similarity_loss import MultiSimilarityLoss
-from refnet_mmf.core.precision import at_least_float32
+from refnet_mmf.core.precision import at_least_float32, without_autocast
 from refnet_mmf.core.reduction import connected_zero
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.settings import (
@@ -59,7 +59,8 @@ class LibraryMetricLoss(nn.Module):
             embeddings, targets = gather_rows(embeddings, targets)
         if len(embeddings) == 0:
             return connected_zero(at_least_float32(embeddings))
-        loss: Tensor = self.loss(at_least_float32(embeddings), targets)
+        with without_autocast(embeddings):
+            loss: Tensor = self.loss(at_least_float32(embeddings), targets)
         return loss
 
 

@@ -173,7 +173,8 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         self.watch.see(self.num_updates + 1, report.losses, metrics)
         metrics.update(self.gradients)
         own = tuple(f"{report.dataset_type}/{report.dataset_name}/{name}" for name in OWN_LOSSES)
-        if not self.regime.pretrain and all(key.startswith(own) for key in report.losses):
+        only_own = all(key.startswith(own) for key in report.losses)
+        if only_own and not self.regime.pretrain and getattr(report, "targets", None) is None:
             raise RefnetError(
                 f"dataset={report.dataset_name}: the model computes no loss of its own, as for "
                 "samples without labels; refnet.stage=pretrain trains by the refiner's alone"
@@ -226,6 +227,8 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         self.saved_update = checkpoint.get("num_updates")
         if "train" not in self.config.run_type:
             return
+        if self.scaler.is_enabled() and checkpoint.get("fp16_scaler"):
+            self.scaler.load_state_dict(checkpoint["fp16_scaler"])
         state: Any = checkpoint.get(RUN_STATE)
         if not isinstance(state, Mapping) or not set(self.run_state()) <= set(state):
             state = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +90,27 @@ class TrainingCheckpoint(Checkpoint):
         goes_on = wanted.resume and current.is_file()
         if wanted.resume_file is not None and wanted.resume_zoo is None and not goes_on:
             find_checkpoint(Path(wanted.resume_file), folders=False)
-        super().load_state_dict()
-        reset = self.config.checkpoint.reset
-        if "optimizer" in self._read and not (reset.all or reset.counts):
-            self._go_on()
+        named = wanted.resume_file is not None or wanted.resume_zoo is not None
+        with self._without_resets() if goes_on and named else nullcontext():
+            super().load_state_dict()
+            if "optimizer" in self._read and not (wanted.reset.all or wanted.reset.counts):
+                self._go_on()
         self._read = {}
         if rank() == 0:
             super().save_config()
+
+    @contextmanager
+    def _without_resets(self) -> Iterator[None]:
+        """Leave ``checkpoint.reset`` aside: it is meant for the file that the run began with."""
+        reset = self.config.checkpoint.reset
+        said = dict(reset)
+        if any(said.values()):
+            logger.info("checkpoint.reset: has been done at the start of this run, which goes on")
+        reset.update(dict.fromkeys(said, False))
+        try:
+            yield
+        finally:
+            reset.update(said)
 
     def _go_on(self) -> None:
         """Put the run where its checkpoint was written.

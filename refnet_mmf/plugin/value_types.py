@@ -17,7 +17,7 @@ from refnet_mmf.plugin.settings import hint_for_string
 
 Place = tuple[str, ...]
 
-CHECKED_BY_SCHEMA = (REGIME, *OWN_BLOCKS)
+CHECKED_BY_SCHEMA = ("taps", *OWN_BLOCKS)
 
 
 def check_types(config: DictConfig, defaults: DictConfig) -> None:
@@ -55,9 +55,10 @@ def _expected(value: Any, default: Any) -> str | None:
 def _pairs(values: Any, defaults: Any, place: Place) -> Iterator[tuple[Place, Any, Any]]:
     """Yield place, value and default of each setting that has a default."""
     for key in defaults:
-        if key not in values or key in CHECKED_BY_SCHEMA:
+        here = (*place, str(key))
+        if key not in values or key in CHECKED_BY_SCHEMA or here == (REGIME,):
             continue
-        value, default, here = values[key], defaults[key], (*place, str(key))
+        value, default = values[key], defaults[key]
         if isinstance(value, Mapping) and isinstance(default, Mapping):
             yield from _pairs(value, default, here)
         else:

@@ -34,7 +34,7 @@ from refnet_mmf.plugin.section import OWN_BLOCKS
 from refnet_mmf.plugin.settings import MultiSimilaritySettings, RefinerSettings
 from refnet_mmf.plugin.yaml_files import SECTIONS, included_file, yaml_file
 
-NAMES = ("pretrained_state_mapping", "zoo_requirements", "taps", REGIME, *OWN_BLOCKS)
+NAMES = ("pretrained_state_mapping", "zoo_requirements", "taps", *OWN_BLOCKS)
 """Blocks whose keys are names of the user's, or are checked by a schema of their own."""
 
 
@@ -200,7 +200,7 @@ def _new_keys(values: Any, known: Any, place: Place = ()) -> Iterator[Place]:
             is_known = isinstance(known, Mapping) and key in known
             if not is_known:
                 yield here
-            if key not in NAMES:
+            if key not in NAMES and here != (REGIME,):
                 yield from _new_keys(value, known[key] if is_known else None, here)
     elif isinstance(values, Sequence) and not isinstance(values, str):
         for value in values:

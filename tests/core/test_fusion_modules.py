@@ -121,6 +121,11 @@ def test_order_of_the_given_features_does_not_matter(fusion):
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
+def test_a_batch_without_samples_gives_none(fusion):
+    assert fusion(TWO, 6).double().eval()(features(TWO, batch=0)).shape == (0, 6)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
 def test_every_weight_gets_a_gradient_and_it_is_the_derivative(fusion):
     module = fusion(TWO, 3).double()
     given = features(TWO, batch=2)

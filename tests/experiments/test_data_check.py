@@ -561,6 +561,17 @@ def test_the_folder_that_is_meant_is_named(tmp_path, capsys):
     assert capsys.readouterr().err.endswith(f"DIR is the folder above, {tmp_path}\n")
 
 
+def test_labels_are_compared_as_mmf_looks_them_up(movies):
+    """MMF's processor of words leaves children's as children 's, and no question mark."""
+    from refnet_mmf.experiments.real_data.known import DATA_SETS
+
+    file = movies / "datasets/mmimdb/defaults/annotations/train.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    rows[0]["genres"] = ["Children's"]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "children 's" in wrong(check(DATA_SETS["mmimdb"], movies, own=True))["labels"]
+
+
 def test_data_of_ones_own_may_have_other_rows_and_classes(movies):
     from refnet_mmf.experiments.real_data.known import DATA_SETS
 

@@ -40,5 +40,8 @@ def test_a_resumed_part_joins_the_curve_where_its_window_is_full():
     progress = list(read_progress([*first, *second, ended]))
     every = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120]
     assert curve(progress, "train/total_loss") == (every, [1.0] * 5 + [2.0] * 7)
+    after_ctrl_c = ["Starting training...", *first, "Starting training...", *second[3:]]
+    later = [update for update in every if update not in (60, 70, 80, 90)]
+    assert curve(read_progress(after_ctrl_c), "train/total_loss", window=5)[0] == later
     joined = [10, 20, 30, 40, 50, 70, 80, 90, 100, 110, 120]
     assert curve(progress, "train/total_loss", window=5) == (joined, [1.0] * 5 + [2.0] * 6)

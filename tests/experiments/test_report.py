@@ -22,7 +22,7 @@ from refnet_mmf.experiments.report.claim_verdicts import Tested, comparisons_of,
 from refnet_mmf.experiments.report.claims import CLAIMS
 from refnet_mmf.experiments.report.collect import Place, finished_runs, measured_rounds
 from refnet_mmf.experiments.report.other_claims import _judge_ratios, graph_claim, time_claims
-from refnet_mmf.experiments.report.report_command import seeds_of
+from refnet_mmf.experiments.report.report_command import from_here, seeds_of
 from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.paper_tables import TABLES
@@ -144,6 +144,15 @@ def test_commands_are_as_typed_where_the_report_is_made(results, monkeypatch):
         assert "env.data_dir=results/data/mmimdb-4 " in text
         assert "env.save_dir=results/runs/mini/mmimdb-gmu-baseline/data-4/seed-1" in text
         assert str(results) not in text
+
+
+def test_commands_of_runs_of_another_place_are_named_from_there():
+    run = "env.save_dir=/far/results/runs/mini/mmimdb-gmu-baseline/data-0/seed-1"
+    command = f"mmf_run config=/far/clone/a.yaml env.data_dir=/far/results/data/mmimdb-0 {run}"
+    assert from_here(command) == (
+        "mmf_run config=clone/a.yaml env.data_dir=results/data/mmimdb-0 "
+        "env.save_dir=results/runs/mini/mmimdb-gmu-baseline/data-0/seed-1"
+    )
 
 
 def test_words_stand_left_numbers_right_and_none_is_broken():

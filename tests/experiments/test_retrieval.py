@@ -155,6 +155,7 @@ def test_query_forms():
         ({"labels": np.zeros(2)}, "labels of N"),
         ({"labels": np.zeros((3, 2, 2))}, "labels: expected shape"),
         ({"queries": np.zeros((3, 5))}, r"expected queries and keys \[N, F\]"),
+        ({"queries": np.diag([1, 1, np.nan])}, "expected finite queries and keys"),
         ({"ks": (0,)}, "at least 1"),
         ({"block": 0}, "at least 1"),
     ],

@@ -416,10 +416,17 @@ def test_neighbours_are_the_nearest_by_cosine_but_not_oneself():
     np.fill_diagonal(distances, np.inf)
     near = np.argsort(distances, axis=1)[:, : embedding_map.NEIGHBOURS]
     expected = (found.classes[near] == found.classes[:, None]).mean()
-    assert embedding_map.neighbours_of_class(found.points, found.classes) == pytest.approx(expected)
+    assert embedding_map.neighbours_of_class(found) == pytest.approx(expected)
     same = [found.classes[i] == found.classes[j] for i in range(80) for j in range(80) if i != j]
     assert embedding_map.chance_of_class(found.classes) == pytest.approx(np.mean(same))
-    assert math.isnan(embedding_map.neighbours_of_class(found.points[:1], found.classes[:1]))
+    one = embedding_map.Cloud(*(each[:1] for each in vars(found).values()))
+    assert math.isnan(embedding_map.neighbours_of_class(one))
+    np.fill_diagonal(distances[40:], np.inf)
+    np.fill_diagonal(distances[:, 40:], np.inf)
+    near = np.argsort(distances, axis=1)[:, : embedding_map.NEIGHBOURS]
+    expected = (found.classes[near] == found.classes[:, None]).mean()
+    twins = replace(found, ids=np.tile(np.arange(40), 2))
+    assert embedding_map.neighbours_of_class(twins) == pytest.approx(expected)
 
 
 def test_the_plane_keeps_groups_apart_and_is_the_same_again():

@@ -295,6 +295,21 @@ def test_a_wrong_base_is_named(check, tmp_path, text, message):
         check(f"config={visual_bert}", "model=refnet", option, leave_out=["config", "model"])
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pooler: average_concat", r"it belongs in model_config.refnet.refiner.pooler$"),
+        ("hidden_dropout_probb: 0", "unknown key 'hidden_dropout_probb'; did you mean 'hidden_dr"),
+    ],
+)
+def test_the_section_of_any_model_is_checked_as_the_others(check, tmp_path, text, message):
+    file = tmp_path / "own.yaml"
+    visual_bert = PROJECT.parent / "visual_bert" / "refnet_mini.yaml"
+    file.write_text(f"includes: [{visual_bert}]\nmodel_config: {{refnet: {{{text}}}}}\n")
+    with pytest.raises(RefnetError, match=message):
+        check(f"config={file}", "model=refnet", leave_out=["config", "model"])
+
+
 def test_a_relative_folder_of_data_is_made_absolute(check, memes, monkeypatch):
     monkeypatch.chdir(memes.parent)
     options = check(f"env.data_dir={memes.name}", leave_out=["env.data_dir"])

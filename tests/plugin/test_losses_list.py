@@ -56,6 +56,19 @@ def test_multi_similarity_on_the_output_of_a_stock_model(with_losses, samples):
     assert losses_of(output)["multi_similarity"].item() == pytest.approx(expected.item(), abs=1e-7)
 
 
+def test_multi_similarity_may_be_the_only_loss_of_labelled_samples(mmf_run, tmp_path):
+    from tests.plugin.conftest import PROJECT
+
+    file = tmp_path / "experiment.yaml"
+    file.write_text(
+        f"includes: [{PROJECT / 'refnet_mini.yaml'}]\n"
+        "model_config:\n  refnet_mmbt:\n    losses:\n"
+        "    - {type: multi_similarity, params: {embedding: scores}}\n"
+    )
+    result = mmf_run(recipe=str(file))
+    assert result.code == 0, result.output[-3000:]
+
+
 def test_a_key_that_the_output_does_not_have_is_named(with_losses, samples):
     model = with_losses(
         "- type: multi_similarity\n  params: {embedding: score}\n", model="mmbt"

@@ -270,6 +270,17 @@ def test_metric_loss_of_pytorch_metric_learning_refuses_label_sets(build, sample
         model(batch)
 
 
+def test_losses_of_pytorch_metric_learning_are_computed_in_full_precision():
+    from refnet_mmf.plugin.metric_loss import build_metric_loss
+    from refnet_mmf.plugin.settings import read_metric_loss
+
+    loss = build_metric_loss(read_metric_loss({"type": "MultiSimilarityLoss"}, "x"), "x", 8)
+    embeddings, classes = torch.randn(16, 8), torch.arange(16) % 3
+    with torch.autocast("cpu", torch.bfloat16):
+        half = loss(embeddings, classes)
+    assert torch.equal(half, loss(embeddings, classes))
+
+
 def test_label_sets_that_the_losses_tell_of_are_refused_when_the_model_is_built(build):
     loss = "{'type': 'TripletMarginLoss', 'weight': 0.1}"
     with pytest.raises(

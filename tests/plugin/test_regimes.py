@@ -430,6 +430,14 @@ def test_what_is_wrong_ends_in_one_line_before_training(mmf_run, options, messag
     assert not list(result.folder.rglob("*.ckpt"))
 
 
+def test_the_scaler_of_half_precision_goes_on(trainer):
+    run = trainer()
+    run.scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    run.scaler.scale(torch.ones(1))
+    run.go_on_from({"fp16_scaler": {**run.scaler.state_dict(), "scale": 8.0}})
+    assert run.scaler.state_dict()["scale"] == 8.0
+
+
 def test_an_id_that_no_sample_has_is_named(trainer, tmp_path, memes):
     from refnet_mmf.plugin.errors import RefnetError
 

@@ -235,6 +235,19 @@ def test_a_checkpoint_of_another_model_is_refused(mmf_run, finished):
     assert "best.ckpt: is a checkpoint of refnet_mmbt, the model is refnet_gmu" in line
 
 
+def test_a_run_that_began_with_other_weights_goes_on_and_does_not_begin_again(
+    memes, finished, tmp_path
+):
+    """``checkpoint.reset`` is for the file that it began with, not for checkpoints of its own."""
+    begin = (f"checkpoint.resume_file={finished / 'current.ckpt'}", "checkpoint.reset.all=True")
+    whole, cut = (Run(memes, tmp_path / name, *begin) for name in ("whole", "cut"))
+    assert whole.start(), whole.output
+    assert not cut.start(kill_at=8)
+    assert cut.start(), cut.output
+    assert "checkpoint.reset: has been done" in cut.output
+    assert_equal(cut.result(), whole.result())
+
+
 def test_other_labels_make_a_new_epoch_and_say_so(memes, finished, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)

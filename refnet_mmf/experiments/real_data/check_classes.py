@@ -12,7 +12,7 @@ from refnet_mmf.core.messages import nearest
 from refnet_mmf.experiments.real_data.description import DataSet
 from refnet_mmf.experiments.real_data.findings import ANNOTATIONS, MISSING, OK, WRONG, Finding
 from refnet_mmf.experiments.real_data.origin import Origin
-from refnet_mmf.plugin.class_lines import UNKNOWN_CLASS, class_lines, problem_of_classes
+from refnet_mmf.plugin.class_lines import UNKNOWN_CLASS, class_lines, problem_of_classes, processed
 
 
 def check_classes(
@@ -36,7 +36,7 @@ def check_classes(
     text = file.read_text(encoding="utf-8", errors="replace")
     lines = class_lines(text)
     classes = tuple(line for line in lines if line != UNKNOWN_CLASS)
-    problem = problem_of_classes(lines, _processed)
+    problem = problem_of_classes(lines, processed)
     if problem:
         problem = f"{file}, {problem}"
     elif not own and set(classes) != set(data_set.classes):
@@ -45,11 +45,6 @@ def check_classes(
     verdict = WRONG if problem else OK
     found = Finding(ANNOTATIONS, file.name, f"{len(classes)} classes", expected, verdict, problem)
     return [found, _check_labels(labels, classes, data_set)]
-
-
-def _processed(label: str) -> str:
-    """Return a label as MMF's processor of words leaves it."""
-    return label.lower().replace(",", "").replace("?", "").replace("'s", " 's").strip()
 
 
 def _check_labels(labels: Counter[str], classes: tuple[str, ...], data_set: DataSet) -> Finding:

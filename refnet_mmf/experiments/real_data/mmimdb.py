@@ -12,6 +12,7 @@ from refnet_mmf.experiments.real_data.description import (
     text_field,
 )
 from refnet_mmf.plugin.annotation_fields import RARE_GENRES, Row, check_genres, fields_check
+from refnet_mmf.plugin.class_lines import processed
 
 _FOLDER = "mmimdb/defaults"
 _ZOO = "https://dl.fbaipublicfiles.com/mmf/data/datasets/mmimdb/defaults"
@@ -73,7 +74,7 @@ def read(row: Row) -> Sample:
     return Sample(
         picture,
         PurePosixPath(feature).stem,
-        tuple(genre.lower().replace(",", "").strip() for genre in genres),
+        tuple(map(processed, genres)),
     )
 
 

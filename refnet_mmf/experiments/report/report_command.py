@@ -6,6 +6,7 @@ import argparse
 import html
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from refnet_mmf.experiments.grid.options import (
     check_data_dir,
     check_scale,
 )
-from refnet_mmf.experiments.grid.run_folder import RunFolderError
+from refnet_mmf.experiments.grid.run_folder import LEVELS, RunFolderError
 from refnet_mmf.experiments.grid.runner import Outcome
 from refnet_mmf.experiments.page import Figure, Page, Section, render_page
 from refnet_mmf.experiments.page_markdown import write_markdown
@@ -202,8 +203,21 @@ def _section(title: str, parts: Sequence[ScoreTable], outcome: Outcome) -> Secti
             for rows in (score_rows, comparison_rows)
             if outcome.results
         ],
-        commands=[command.replace(f"={Path.cwd()}/", "=") for command in one_of_each.values()],
+        commands=[from_here(command) for command in one_of_each.values()],
     )
+
+
+def from_here(command: str) -> str:
+    """Return a run's command without the folder that it, on whatever machine, was called in.
+
+    What it writes lies below the folder of results, and that below the one that is left out.
+    """
+    words = dict(word.partition("=")[::2] for word in shlex.split(command))
+    *_, results = Path(words.get("env.save_dir", "")).parents[:LEVELS] or [Path()]
+    for folder in (Path.cwd(), results.parent):
+        if folder.is_absolute():
+            command = command.replace(f"={folder}/", "=")
+    return command
 
 
 def seeds_of(jobs: Iterable[Job]) -> str:

@@ -229,7 +229,7 @@ def measures(found: Cloud) -> tuple[float, ...]:
         silhouette(found.points, found.classes),
         math.nan if one else silhouette(found.points, found.modalities),
         math.nan if one else silhouette(found.points, both),
-        100 * neighbours_of_class(found.points, found.classes),
+        100 * neighbours_of_class(found),
     )
 
 
@@ -240,17 +240,25 @@ def silhouette(points: Array, groups: Array) -> float:
     return float(silhouette_score(points, groups, metric="cosine"))
 
 
-def neighbours_of_class(points: Array, classes: Array) -> float:
-    """Return the share of the points' nearest others, by cosine distance, that have their class."""
-    if len(points) < 2:
+def neighbours_of_class(found: Cloud) -> float:
+    """Return the share of the points' nearest others, by cosine distance, that have their class.
+
+    Others are those of other samples: a sample's own other point has its class in any case.
+    """
+    samples, counts = np.unique(found.ids, return_counts=True)
+    if len(samples) < 2:
         return math.nan
-    search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(points) - 1), metric="cosine")
-    near = search.fit(points).kneighbors(return_distance=False)
-    return float((classes[near] == classes[:, None]).mean())
+    own = int(counts.max())
+    wanted = min(NEIGHBOURS, len(found.points) - own)
+    search = NearestNeighbors(n_neighbors=wanted + own - 1, metric="cosine").fit(found.points)
+    near = search.kneighbors(return_distance=False)
+    others = found.ids[near] != found.ids[:, None]
+    counted = others & (others.cumsum(axis=1) <= wanted)
+    return float((found.classes[near] == found.classes[:, None])[counted].mean())
 
 
 def chance_of_class(classes: Array) -> float:
-    """Return the share of all points' others that have their class."""
+    """Return the share of all samples' others that have their class."""
     _, counts = np.unique(classes, return_counts=True)
     pairs = len(classes) * (len(classes) - 1)
     return float((counts * (counts - 1)).sum() / pairs) if pairs else math.nan
