@@ -50,7 +50,7 @@ def check_modality_name(place: str, name: object) -> None:
         ValueError: one line.
     """
     if not isinstance(name, str) or not name or "." in name or hasattr(nn.ModuleDict, name):
-        raise ValueError(f"{place}: {name!r} can't be the name of a modality, e.g. 'text' can")
+        raise ValueError(f"{place}: {name!r} can't be the name of a modality; 'text' could be")
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ def label_check(name: str, section: DictConfig, split: str) -> RowCheck:
 
     def check(row: Row) -> None:
         if fields.label not in row:
-            hint = " to be evaluated, or run_type=train_val" if split == "test" else ""
+            hint = "; run_type=train_val leaves it out" if split == "test" else ""
             raise ValueError(
                 f"{missing_field(fields.label, row)}; the {split} split needs labels{hint}"
             )

@@ -162,7 +162,9 @@ def exchange_samples(dataset: Any, pairing: str, seed: int) -> None:
     """
     parts = parts_of(dataset)
     if len(dataset) < 2:
-        raise RefnetError(f"refnet.pairing: {pairing}: a split of {len(dataset)} has no other one")
+        raise RefnetError(
+            f"refnet.pairing: {pairing}: takes another sample's, and a split has one alone"
+        )
     others = another_sample(sample_ids(dataset), seed)
     split: ConcatDataset[Any] = ConcatDataset(parts)
     views, before = [], 0

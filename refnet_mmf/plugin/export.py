@@ -44,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"refnet export: {error}", file=sys.stderr)
         return 1
     left_out = len(checkpoint.weights) - len(exported["model"])
-    print(f"{args.out}: a checkpoint of {name}, without the {left_out} entries of REFINER")
+    print(
+        f"{args.out}: a checkpoint of {name}, without the {left_out} tensors that are not its own"
+    )
     print(f"Use it: mmf_run model={name} checkpoint.resume_file={args.out} ...")
     return 0
 

@@ -20,8 +20,6 @@ from refnet_mmf.plugin.annotation_fields import FIELDS, Row, RowCheck
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.feature_lmdb import open_features
 
-"""Raises a ValueError, to which the caller adds file and line."""
-
 
 def picture_check(name: str, section: DictConfig, split: str, index: int) -> RowCheck:
     """Return the check of a row's feature, or of its picture file where those are used.

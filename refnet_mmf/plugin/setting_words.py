@@ -33,7 +33,8 @@ def words_for(schema: Mapping[str, Any]) -> str:
         least = ", at least one" if schema.get("minProperties") else ""
         return f"block: a name, then {words_for(schema['additionalProperties'])}{least}"
     bounds = [f"{word} {schema[name]:g}" for name, word in BOUNDS.items() if name in schema]
-    return " ".join([WORDS.get(kind, kind), *bounds])
+    words = " ".join([WORDS.get(kind, kind), *bounds])
+    return words.replace(" to ", ", at most ") if "exclusiveMinimum" in schema else words
 
 
 def schema_at(schema: Mapping[str, Any], where: Sequence[int | str]) -> Mapping[str, Any]:

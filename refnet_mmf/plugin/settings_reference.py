@@ -59,7 +59,7 @@ key, a value of another type or out of range ends the run in one line. `refiner:
 model; each weight of `refiner.weights` is {DEFAULT_WEIGHT} unless said. On the command line write
 `None`, `True` and `False`, in YAML `null`, `true` and `false`.
 """
-OF_THE_TRAINER = """## `training` and `checkpoint`, keys that MMF does not have
+OF_THE_TRAINER = """## `training` and `checkpoint`, keys that the PyPI line of MMF does not have
 
 | key | value | default | meaning |
 |---|---|---|---|

@@ -69,7 +69,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         check_numbers(config)
         check_batch_size(config.training)
         if self.regime.pretrain:
-            watch_the_refiner(config)
+            judge_by_total_loss(config)
         super().__init__(config)
         folder = Path(get_mmf_env(key="save_dir"))
         trains_here = "train" in config.run_type and rank() == 0
@@ -352,7 +352,7 @@ class _CheckpointOfEarlyStopping:
         """Do nothing yet."""
 
 
-def watch_the_refiner(config: Any) -> None:
+def judge_by_total_loss(config: Any) -> None:
     """Let a pretraining run be judged by the refiner's loss on the validation split, in place.
 
     It has no labels, and so no metric.

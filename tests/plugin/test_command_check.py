@@ -69,7 +69,7 @@ def test_a_config_of_the_package_is_found_from_anywhere(check, tmp_path, monkeyp
         (
             ["refnet.labels.fraction=2.0"],
             "",
-            "refnet.labels.fraction: expected number above 0 to 1",
+            "refnet.labels.fraction: expected number above 0, at most 1",
         ),
         (["refnet.labels.ids_file=no.txt"], "", "refnet.labels.ids_file: no such file: no.txt"),
         (["refnet.label.fraction=0.1"], "", "unknown option 'label'; did you mean 'labels'"),

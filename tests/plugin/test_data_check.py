@@ -211,7 +211,7 @@ def test_labels_are_needed_to_train_and_to_validate(refused, check, tiny_memes):
         edit(named["test"], line, without("label"))
     line = f"{named['test']}, line 1: no field 'label'"
     said = refused("hateful_memes", tiny_memes, line, run_type="train_test")
-    assert said.endswith("the test split needs labels to be evaluated, or run_type=train_val")
+    assert said.endswith("the test split needs labels; run_type=train_val leaves it out")
     check("hateful_memes", tiny_memes, run_type="train_val")
     edit(named["val"], 1, without("label"))
     refused("hateful_memes", tiny_memes, f"{named['val']}, line 1: no field 'label'")

@@ -394,11 +394,11 @@ class TestPrecisionAndAccumulation:
     [
         (
             ["refnet.labels.fraction=0"],
-            "refnet.labels.fraction: expected number above 0 to 1, got 0",
+            "refnet.labels.fraction: expected number above 0, at most 1, got 0",
         ),
         (
             ["refnet.labels.fraction=1.5"],
-            "refnet.labels.fraction: expected number above 0 to 1, got 1.5",
+            "refnet.labels.fraction: expected number above 0, at most 1, got 1.5",
         ),
         (["refnet.labels.ids_file=none.txt"], "ids_file: no such file: none.txt"),
         (["refnet.stage=pretraining"], "unknown stage 'pretraining'; did you mean 'pretrain'"),

@@ -176,7 +176,7 @@ def _data_seeds(args: argparse.Namespace) -> tuple[int, ...]:
     if args.data_dir is None:
         return _numbers("--data-seeds", "1" if args.data_seeds is None else args.data_seeds)
     if args.data_seeds is not None:
-        raise GridError("--data-seeds: --data-dir is one set; without it, sets are made")
+        raise GridError("--data-seeds: --data-dir is one set of data: take one of the two")
     return (_seed_of_data(args.data_dir),)
 
 

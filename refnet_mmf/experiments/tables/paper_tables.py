@@ -27,8 +27,8 @@ REFINER_OF_THE_FILES = {
 
 EACH_SEED_DRAWS = "Each seed draws its own part of the labels, the same for every row."
 FLOOR_OF_MEMES = (
-    "An AUROC of chance is 50. Of the miniature memes two thirds are of one class: who always "
-    "answers with it has an accuracy of 66.67."
+    "An AUROC of chance is 50. Of the miniature memes two thirds are of one class: always the same "
+    "answer can have an accuracy of 66.67."
 )
 
 _Numbers = Sequence[float | tuple[float, float] | None]

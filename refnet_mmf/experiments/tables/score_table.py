@@ -152,7 +152,7 @@ def score_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
         counts += [span([len(values) for values in own.values()]), ""]
     caption = (
         f"{table.heading}. {table.title}, per cent: mean ± standard deviation over seeds and data "
-        "seeds, those that all rows of a column have"
+        "seeds: of those that all rows of a column have, or, where there are none, each row's own"
     )
     return Table(caption, header, [*rows, counts])
 
