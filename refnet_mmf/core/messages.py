@@ -25,7 +25,12 @@ def near_file(path: Path) -> str:
     except OSError:
         return ""
     close = difflib.get_close_matches(path.name, names, n=1)
-    return f"; did you mean {str(path.with_name(close[0]))!r}?" if close else ""
+    return did_you_mean(str(path.with_name(close[0])) if close else None)
+
+
+def did_you_mean(guess: str | None) -> str:
+    """Word a guess, to be put behind a message; empty where there is none."""
+    return f"; did you mean {guess!r}?" if guess else ""
 
 
 def unknown(place: str, kind: str, value: object, valid: Iterable[str]) -> str:
@@ -38,8 +43,7 @@ def unknown(place: str, kind: str, value: object, valid: Iterable[str]) -> str:
         valid: the names that are known.
     """
     names = sorted(" ".join(str(name).split()) for name in valid)
-    guess = nearest(str(value), names)
-    hint = f"; did you mean {guess!r}?" if guess else ""
+    hint = did_you_mean(nearest(str(value), names))
     return f"{place}: unknown {kind} {value!r}{hint} (valid: {', '.join(names) or 'none'})"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from refnet_mmf.core.messages import check_name, nearest
+from refnet_mmf.core.messages import check_name, did_you_mean, nearest
 
 READS = ("output", "input", "kwargs")
 
@@ -66,7 +66,7 @@ def find_module(root: nn.Module, path: str) -> nn.Module:
         if name not in children:
             parent = ".".join(path.split(".")[:depth])
             guess = nearest(path, (name for name, _ in root.named_modules()))
-            hint = f"; did you mean {guess!r}?" if guess else ""
+            hint = did_you_mean(guess)
             raise ValueError(
                 f"no module {path!r}: {parent or 'the model'!s} has no {part!r}{hint} "
                 f"({parent or 'the model'!s} has: {', '.join(children) or 'no modules'})"
@@ -147,7 +147,7 @@ class Taps:
                 value = value[part]
             except (LookupError, TypeError, AttributeError):
                 near = nearest(str(part), map(str, value)) if isinstance(value, Mapping) else None
-                hint = f"; did you mean {near!r}?" if near else ""
+                hint = did_you_mean(near)
                 said = f"nothing at {part!r} in {_describe(value)}{hint}"
                 raise ValueError(f"tap {tap}: {said}") from None
         return value

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from refnet_mmf.core.messages import nearest
+from refnet_mmf.core.messages import did_you_mean, nearest
 from refnet_mmf.plugin.class_lines import UNKNOWN_CLASS
 
 Row = Mapping[str, Any]
@@ -118,7 +118,7 @@ def check_genres(genres: Any) -> None:
 def missing_field(name: str, row: Row) -> str:
     """Word that a row has no such field."""
     guess = nearest(name, map(str, row))
-    hint = f"; did you mean {guess!r}?" if guess else ""
+    hint = did_you_mean(guess)
     return f"no field {name!r}{hint} (there: {', '.join(map(str, row)) or 'none'})"
 
 

@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from refnet_mmf.core.messages import near_file, nearest, unknown
+from refnet_mmf.core.messages import did_you_mean, near_file, nearest, unknown
 from refnet_mmf.paths import PACKAGE, PROJECTS
 from refnet_mmf.plugin.checkpoint_file import find_checkpoint
 from refnet_mmf.plugin.class_files import dataset_names
@@ -160,7 +160,7 @@ def _find_config(path: str) -> Path:
             raise RefnetError(f"config: {path}: is a folder, not a YAML file")
     own = sorted(str(f.relative_to(PACKAGE)) for f in PROJECTS.rglob("*.yaml"))
     guess = nearest(path, own)
-    hint = near_file(Path(path)) or (f"; did you mean {guess!r}?" if guess else "")
+    hint = near_file(Path(path)) or (did_you_mean(guess))
     raise RefnetError(f"config: no such file: {path}{hint}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from refnet_mmf.core.messages import near_file, nearest
+from refnet_mmf.core.messages import did_you_mean, near_file, nearest
 from refnet_mmf.core.sample_choice import choose_fraction
 from refnet_mmf.plugin.atomic_file import write_atomically
 from refnet_mmf.plugin.dataset_rows import sample_ids, strata
@@ -59,7 +59,7 @@ def _positions(chosen: Sequence[str], ids: Sequence[str], file: str) -> list[int
     for name in chosen:
         if name not in position_of:
             guess = nearest(name, ids)
-            hint = f"; did you mean {guess!r}?" if guess else ""
+            hint = did_you_mean(guess)
             raise RefnetError(
                 f"refnet.labels.ids_file: {file}: no training sample has the id {name!r}{hint}"
             )

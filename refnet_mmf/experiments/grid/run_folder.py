@@ -6,7 +6,7 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,7 +192,7 @@ def wherever_it_lies(command: str) -> list[str]:
     except ValueError:  # a quote that is not closed
         return [command]
     keys = {word.partition("=")[0]: word.partition("=")[2] for word in words}
-    *_, results = Path(keys.get("env.save_dir", "")).parents[:LEVELS] or [Path()]
+    results = results_of(words)
     data = Path(keys.get("env.data_dir", ""))
     if data.is_relative_to(results):
         words = [
@@ -204,6 +204,13 @@ def wherever_it_lies(command: str) -> list[str]:
         for word in words
         if not word.startswith("env.save_dir=")
     ]
+
+
+def results_of(words: Sequence[str]) -> Path:
+    """Return the folder of results below which a run with the words of this command writes."""
+    place = dict(word.partition("=")[::2] for word in words).get("env.save_dir", "")
+    *_, results = Path(place).parents[:LEVELS] or [Path()]
+    return results
 
 
 def write_json(content: Any, path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from refnet_mmf.core.messages import nearest
+from refnet_mmf.core.messages import did_you_mean, nearest
 from refnet_mmf.experiments.real_data.description import DataSet
 from refnet_mmf.experiments.real_data.findings import ANNOTATIONS, MISSING, OK, WRONG, Finding
 from refnet_mmf.experiments.real_data.origin import Origin
@@ -56,7 +56,7 @@ def _check_labels(labels: Counter[str], classes: tuple[str, ...], data_set: Data
     if not strange:
         return Finding(ANNOTATIONS, "labels", seen, "classes alone")
     guess = nearest(strange[0], classes)
-    hint = f"; did you mean {guess!r}?" if guess else ""
+    hint = did_you_mean(guess)
     named = ", ".join(map(repr, strange[:5]))
     return Finding(
         ANNOTATIONS, "labels", seen, "classes alone", WRONG, f"no classes: {named}{hint}"

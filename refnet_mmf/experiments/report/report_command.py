@@ -19,7 +19,7 @@ from refnet_mmf.experiments.grid.options import (
     check_data_dir,
     check_scale,
 )
-from refnet_mmf.experiments.grid.run_folder import LEVELS, RunFolderError
+from refnet_mmf.experiments.grid.run_folder import RunFolderError, results_of
 from refnet_mmf.experiments.grid.runner import Outcome
 from refnet_mmf.experiments.page import Figure, Page, Section, render_page
 from refnet_mmf.experiments.page_markdown import write_markdown
@@ -212,9 +212,7 @@ def from_here(command: str) -> str:
 
     What it writes lies below the folder of results, and that below the one that is left out.
     """
-    words = dict(word.partition("=")[::2] for word in shlex.split(command))
-    *_, results = Path(words.get("env.save_dir", "")).parents[:LEVELS] or [Path()]
-    for folder in (Path.cwd(), results.parent):
+    for folder in (Path.cwd(), results_of(shlex.split(command)).parent):
         if folder.is_absolute():
             command = command.replace(f"={folder}/", "=")
     return command
