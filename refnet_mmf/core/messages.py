@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -42,9 +43,14 @@ def unknown(place: str, kind: str, value: object, valid: Iterable[str]) -> str:
         value: the name as given.
         valid: the names that are known.
     """
-    names = sorted(" ".join(str(name).split()) for name in valid)
+    names = sorted((" ".join(str(name).split()) for name in valid), key=by_words_and_numbers)
     hint = did_you_mean(nearest(str(value), names))
     return f"{place}: unknown {kind} {value!r}{hint} (valid: {', '.join(names) or 'none'})"
+
+
+def by_words_and_numbers(name: str) -> list[str | int]:
+    """Return what sorts ``9`` before ``10``, alone and within a name."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def first_line(error: BaseException) -> str:

@@ -36,6 +36,11 @@ def test_the_nearest_looks_like_it_or_holds_it(value, valid, found):
         ),
         (7, ["mse", "cosine"], "refiner.loss: unknown loss 7 (valid: cosine, mse)"),
         ("x", [], "refiner.loss: unknown loss 'x' (valid: none)"),
+        (
+            "x",
+            ["10", "b", "9", "a2", "a10"],
+            "refiner.loss: unknown loss 'x' (valid: 9, 10, a2, a10, b)",
+        ),
         ("x", ["two\n  words"], "refiner.loss: unknown loss 'x' (valid: two words)"),
     ],
 )

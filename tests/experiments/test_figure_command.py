@@ -139,8 +139,8 @@ def test_without_a_name_the_figures_are_listed(capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["88"], "FIGURE: unknown figure '88'; did you mean '8'? (valid: 10, 4, 5, 7, 8, 9)"),
-        (["eight"], "FIGURE: unknown figure 'eight' (valid: 10, 4, 5, 7, 8, 9)"),
+        (["88"], "FIGURE: unknown figure '88'; did you mean '8'? (valid: 4, 5, 7, 8, 9, 10)"),
+        (["eight"], "FIGURE: unknown figure 'eight' (valid: 4, 5, 7, 8, 9, 10)"),
         (["8", "--seeds", "many"], "--seeds: expected a whole number from 1, got 'many'"),
         (["8", "--seeds", "0"], "--seeds: expected a whole number from 1, got '0'"),
         (["8", "--seeds", "-3"], "--seeds: expected"),

@@ -489,7 +489,7 @@ def test_classes_have_the_names_of_their_indices(data_set):
         (["7", "--labels", "120"], "--labels: expected at most 100, got 120"),
         (["7", "--model", "gmu,mmbt"], "--model: unknown model 'gmu,mmbt'"),
         (["10", "--labels", "all"], "--labels: expected numbers separated by commas"),
-        (["6"], "FIGURE: unknown figure '6' (valid: 10, 4, 5, 7, 8, 9)"),
+        (["6"], "FIGURE: unknown figure '6' (valid: 4, 5, 7, 8, 9, 10)"),
     ],
 )
 def test_bad_words_end_in_one_line(words, said, tmp_path, capsys, monkeypatch):

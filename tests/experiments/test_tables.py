@@ -214,10 +214,35 @@ def test_the_files_hold_the_same_cells(tmp_path):
     assert sorted(path.name for path in paths) == ["t.csv", "t.md", "t.tex", "t_2.csv"]
 
 
+def test_without_a_name_the_tables_are_listed(capsys):
+    assert main(["table"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == [
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+        "7",
+        "a2",
+        "a5",
+        "a7",
+        "gamma",
+        "probes",
+        "snli-ve",
+    ]
+
+
+def test_an_unknown_table_ends_in_one_line(capsys):
+    assert main(["table", "33"]) == 2
+    said = "refnet table: TABLE: unknown table '33'; did you mean '3'? (valid: 1, 2, 3, 4, 5, 6, 7,"
+    assert capsys.readouterr().err.startswith(said)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["33"], "refnet table: TABLE: unknown table '33'; did you mean '3'? (valid: 1, 2, 3, 4,"),
         (["2", "--seeds", "many"], "--seeds: expected a number, or several as in 0,1,5, got 'man"),
         (["2", "--seeds", "0"], "--seeds: expected at least one, got '0'"),
         (["2", "--scale", "big"], "--scale: unknown scale 'big'"),

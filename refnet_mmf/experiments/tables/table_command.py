@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Collection, Sequence
 
-from refnet_mmf.core.messages import unknown
+from refnet_mmf.core.messages import by_words_and_numbers, unknown
 from refnet_mmf.experiments.grid.cell import Job
 from refnet_mmf.experiments.grid.command_checks import check_commands
 from refnet_mmf.experiments.grid.options import (
@@ -40,7 +40,8 @@ from refnet_mmf.experiments.tables.score_table import (
 )
 from refnet_mmf.experiments.versions import spell_versions, versions
 
-TABLES_SHOWN = {**SCORE_TABLES, training_time.NAME: training_time.TITLE}
+_TITLES = {**SCORE_TABLES, training_time.NAME: training_time.TITLE}
+TABLES_SHOWN = {name: _TITLES[name] for name in sorted(_TITLES, key=by_words_and_numbers)}
 """What each table shows, by the name that ``refnet table`` takes."""
 
 
@@ -51,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "on), and writes it as Markdown, LaTeX and CSV, the paper's numbers beside ours. Tables: "
         + "; ".join(f"{name}: {title}" for name, title in TABLES_SHOWN.items())
     )
-    parser.add_argument("name", metavar="TABLE", help="; ".join(TABLES_SHOWN))
+    parser.add_argument(
+        "name", metavar="TABLE", nargs="?", help=f"{', '.join(TABLES_SHOWN)}; without it: the list"
+    )
     parser.add_argument(
         "--match", help=f"of tables 1 and 7: {' or '.join(MATCHES)} label set (exact)"
     )
@@ -59,11 +62,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the table; return the exit code: 1 where a run has failed."""
+    """Make the table that was named, or list all; return the exit code: 1 where a run failed."""
+    if args.name is None:
+        print("\n".join(f"{name:10}{title}" for name, title in TABLES_SHOWN.items()))
+        return 0
+    name = args.name.lower()
+    if name not in TABLES_SHOWN:
+        print(
+            f"refnet table: {unknown('TABLE', 'table', args.name, TABLES_SHOWN)}", file=sys.stderr
+        )
+        return 2
     try:
-        name = args.name.lower()
-        if name not in TABLES_SHOWN:
-            raise GridError(unknown("TABLE", "table", args.name, TABLES_SHOWN))
         _check_match(name, args.match)
         options = read_grid_options(args)
         if name == training_time.NAME:
