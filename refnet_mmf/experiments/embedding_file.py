@@ -21,6 +21,7 @@ FORMAT = "refnet embeddings 1"
 ABOUT = "about"
 FEATURES = "features."
 QUERIES = "queries."
+INPUTS = "inputs."
 KEYS = (
     "model",
     "checkpoint",
@@ -81,6 +82,7 @@ def write_embeddings(
         "fused": embeddings.fused,
         **{f"{FEATURES}{name}": rows for name, rows in embeddings.features.items()},
         **{f"{QUERIES}{name}": rows for name, rows in embeddings.queries.items()},
+        **{f"{INPUTS}{name}": rows for name, rows in embeddings.inputs.items()},
         ABOUT: np.array(json.dumps({"format": FORMAT, **about})),
     }
     for name in ("labels", "scores"):
@@ -126,6 +128,7 @@ def read_embeddings(path: Path) -> EmbeddingFile:
             queries=_named(arrays, QUERIES),
             labels=arrays.get("labels"),
             scores=arrays.get("scores"),
+            inputs=_named(arrays, INPUTS),
         )
     except (*UNREADABLE, AttributeError, TypeError) as error:
         said = f"no {error}" if isinstance(error, KeyError) else first_line(error)

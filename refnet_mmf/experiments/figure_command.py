@@ -94,7 +94,8 @@ def draw(name: str, words: Sequence[str]) -> int:
     print("\n".join([as_text(drawn.table), "", *drawn.notes, "", *map(str, paths)]))
     print(f"Took {time.monotonic() - start:.0f} seconds.")
     if drawn.failures:
-        print(f"refnet figure {name}: {drawn.failures} runs failed", file=sys.stderr)
+        count = f"{drawn.failures} run{'s' * (drawn.failures > 1)}"
+        print(f"refnet figure {name}: {count} failed", file=sys.stderr)
     return 1 if drawn.failures else 0
 
 

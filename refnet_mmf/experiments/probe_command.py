@@ -68,11 +68,13 @@ def probe_table(train: EmbeddingFile, test: EmbeddingFile) -> Table:
                 f"{there.get(name, 'none')}"
             )
     rows = []
-    for name in sorted(inputs.features):
-        score, alpha = feature_probe(
-            (inputs.fused, inputs.features[name]), (others.fused, others.features[name])
-        )
-        rows.append([f"{name} features", "R^2", f"{score:.4f}", "0", f"ridge, alpha {alpha:g}"])
+    for kind in ("inputs", "features"):
+        fitted_to, judged_by = getattr(inputs, kind), getattr(others, kind)
+        for name in sorted(fitted_to):
+            score, alpha = feature_probe(
+                (inputs.fused, fitted_to[name]), (others.fused, judged_by[name])
+            )
+            rows.append([f"{name} {kind}", "R^2", f"{score:.4f}", "0", f"ridge, alpha {alpha:g}"])
     if inputs.labels is not None and others.labels is not None:
         fitted, judged = inputs.labelled(), others.labelled()
         if fitted.any() and judged.any():
@@ -90,6 +92,7 @@ def _widths(embeddings: EmbeddingSet) -> dict[str, int]:
     """Return the width of each array that probes read; of labels [N] it is 0."""
     arrays = {"fused": embeddings.fused, "labels": embeddings.labels}
     arrays |= {f"features.{name}": rows for name, rows in embeddings.features.items()}
+    arrays |= {f"inputs.{name}": rows for name, rows in embeddings.inputs.items()}
     return {
         name: 0 if rows.ndim == 1 else int(rows.shape[1])
         for name, rows in arrays.items()

@@ -41,12 +41,13 @@ class LabelProbe:
 def feature_probe(
     train: tuple[Array, Array], test: tuple[Array, Array], alphas: tuple[float, ...] = ALPHAS
 ) -> tuple[float, float]:
-    """Fit ridge regression from embeddings to a modality's features.
+    """Fit ridge regression from embeddings to what is to be read from them.
 
-    All columns are standardised by the training split, and alpha is chosen there by leave-one-out.
+    The embeddings' columns are standardised by the training split, and alpha is chosen there by
+    leave-one-out.
 
     Args:
-        train: embeddings [N, F] and features [N, D].
+        train: embeddings [N, F] and features of a modality, or its inputs, [N, D].
         test: the same of other samples.
         alphas: to choose from.
 
@@ -54,13 +55,10 @@ def feature_probe(
         R^2 on the test samples, the columns' weighted by their variance: 1 is all, 0 is what the
         mean of the test samples gives, and below that is worse. And the alpha that was chosen.
     """
-    inputs, outputs = StandardScaler().fit(train[0]), StandardScaler().fit(train[1])
-    ridge = RidgeCV(alphas=alphas).fit(
-        inputs.transform(train[0].astype(np.float64)),
-        outputs.transform(train[1].astype(np.float64)),
-    )
-    given = ridge.predict(inputs.transform(test[0].astype(np.float64)))
-    wanted = outputs.transform(test[1].astype(np.float64))
+    scaler = StandardScaler().fit(train[0])
+    fitted, judged = (scaler.transform(part[0].astype(np.float64)) for part in (train, test))
+    ridge = RidgeCV(alphas=alphas).fit(fitted, train[1].astype(np.float64))
+    given, wanted = ridge.predict(judged), test[1].astype(np.float64)
     score = r2_score(wanted, given.reshape(wanted.shape), multioutput="variance_weighted")
     return float(score), float(ridge.alpha_)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ class EmbeddingSet:
             modality taken away; empty where it is not known how to take it away.
         labels: class indices [N], or label sets [N, C] of 0 and 1; None: the split has none.
         scores: [N, C], the logits; None: the model gives none.
+        inputs: by modality [N, I_i], what it holds at the network's inputs, the same for every
+            network; without those of which it is not known.
     """
 
     ids: Array
@@ -33,6 +35,7 @@ class EmbeddingSet:
     queries: Mapping[str, Array]
     labels: Array | None = None
     scores: Array | None = None
+    inputs: Mapping[str, Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.fused)

@@ -34,6 +34,7 @@ from refnet_mmf.plugin.embedding_set import EmbeddingSet
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.fusion_taps import FusionReader
 from refnet_mmf.plugin.missing_modality import WITHOUT
+from refnet_mmf.plugin.modality_inputs import INPUTS
 from refnet_mmf.plugin.models.any_model import (
     DEFAULTS,
     RefNetOnAnyModel,
@@ -166,6 +167,7 @@ def collect(model: Any, dataset: Any, pooler: str, batch_size: int) -> Embedding
         queries={name: arrays[f"queries.{name}"] for name in names if f"queries.{name}" in arrays},
         labels=arrays.get("labels"),
         scores=arrays.get("scores"),
+        inputs={name: arrays[f"inputs.{name}"] for name in names if f"inputs.{name}" in arrays},
     )
 
 
@@ -186,6 +188,10 @@ def _of_batch(
         yield "scores", output["scores"].float()
     if isinstance(batch.get("targets"), Tensor):
         yield "labels", _labels(batch["targets"])
+    for name in [name for name in names if name in INPUTS]:
+        held = INPUTS[name](batch)
+        if held is not None:
+            yield f"inputs.{name}", held
     for name in names if set(names) <= set(WITHOUT) else ():
         query = batch
         for other in names:

@@ -40,6 +40,7 @@ def embeddings(count=60, seed=0, labels="classes", queries=True, features=True):
         queries={"text": fused, "image": fused[::-1].copy()} if queries else {},
         labels={"classes": classes, "sets": np.eye(3, dtype=np.uint8)[classes], None: None}[labels],
         scores=fused[:, :3],
+        inputs={"text": fused[:, 1:]} if features else {},
     )
 
 
@@ -60,7 +61,7 @@ def test_what_is_written_is_read(write, labels):
     assert file.about == ABOUT
     np.testing.assert_array_equal(file.embeddings.ids, expected.ids)
     np.testing.assert_array_equal(file.embeddings.fused, expected.fused)
-    for part in ("features", "queries"):
+    for part in ("features", "queries", "inputs"):
         read, written = getattr(file.embeddings, part), getattr(expected, part)
         assert read.keys() == written.keys()
         for name in written:

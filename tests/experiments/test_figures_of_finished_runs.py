@@ -138,6 +138,25 @@ def test_loss_curves_of_results_whose_logs_are_gone_are_refused_in_one_line(plac
     assert not list(place.out.rglob("figure_10*"))
 
 
+def test_a_run_without_a_log_is_named_and_the_others_are_drawn(place, capsys):
+    cells = [label_cell(DATA_SET, MODEL, variant, 100) for variant in VARIANTS]
+    jobs = place.jobs(cells, [(0, seed) for seed in SEEDS])
+    for job in jobs:
+        write_finished(job, {"test": dict.fromkeys(METRICS[DATA_SET].values(), 0.5)})
+        write_log(job.run, (10, 20), {"train/total_loss": 1.0})
+    jobs[0].run.log.unlink()
+    options = ["--out", place.out, "--data-dir", place.data_dir, "--model", MODEL]
+    options += ["--data-set", DATA_SET, "--seeds", len(SEEDS), "--labels", 100]
+    assert main(["figure", "10", *map(str, options)]) == 1
+    said = capsys.readouterr()
+    assert f"Failed: {jobs[0].run.name}: no line of training in {jobs[0].run.log}" in said.out
+    assert "1 run failed" in said.err
+    (file,) = place.out.rglob("figure_10*.csv")
+    rows = list(csv.DictReader(x for x in file.read_text().splitlines() if x[0] != "#"))
+    assert {row["runs"] for row in rows if row["method"] == TITLES["baseline"]} == {"2"}
+    assert {row["runs"] for row in rows if row["method"] != TITLES["baseline"]} == {"3"}
+
+
 def thirty_points():
     """Embeddings of two classes with nothing in them."""
     points = np.random.default_rng(0).normal(size=(30, 5))
@@ -211,7 +230,7 @@ def test_a_run_without_embeddings_is_named_and_the_others_are_drawn(place, capsy
     assert main(["figure", "5", *map(str, options)]) == 1
     said = capsys.readouterr()
     assert f"{written[0].parent}: the run is finished, and its checkpoints are gone" in said.out
-    assert "1 runs failed" in said.err
+    assert "1 run failed" in said.err
     assert list(place.out.rglob("figure_5*.svg"))
 
 

@@ -24,6 +24,7 @@ from refnet_mmf.experiments.report.collect import Place, finished_runs, measured
 from refnet_mmf.experiments.report.other_claims import _judge_ratios, graph_claim, time_claims
 from refnet_mmf.experiments.report.report_command import from_here, seeds_of
 from refnet_mmf.experiments.tables import training_time
+from refnet_mmf.experiments.tables.embedding_measures import known
 from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.paper_tables import TABLES
 from refnet_mmf.experiments.tables.training_time import Ratio, rounds_of, timed_cells
@@ -119,6 +120,24 @@ def test_an_auroc_near_chance_is_no_ground_for_a_claim(tmp_path, auroc, floor):
     *_, of_mmbt = comparisons_of(claim, table, finished_runs(cells, place).results)
     assert of_mmbt.compared.count == 3 and of_mmbt.in_table
     assert of_mmbt.floor == (None if floor is None else pytest.approx(floor, abs=1))
+
+
+@pytest.mark.parametrize(("found", "floor"), [(0.10, 10), (0.16, None)])
+def test_retrieval_no_better_than_a_random_order_is_no_ground_for_a_claim(tmp_path, found, floor):
+    claim = next(c for c in CLAIMS if c.text.endswith("by the image alone, query: padded"))
+    table = next(part for part in parts_of("1") if part.part == claim.part)
+    place = Place(tmp_path, "mini", None)
+    for job in place.jobs(table.cells, [(0, 0), (0, 1), (0, 2)]):
+        write_finished(job, {"test": {"refnet_micro_f1": 0.5}})
+        scores = {c.chance: 0.114 for c in table.columns}
+        spread = 0.001 * job.seed**2 * len(job.cell.variant)
+        write_measure(
+            job, MEASURES["1"], {c.metric: found + spread for c in table.columns} | scores
+        )
+    outcome = known(finished_runs(table.cells, place), MEASURES["1"])
+    tests = comparisons_of(claim, table, outcome.results)
+    assert [t.floor for t in tests] == [floor if floor is None else pytest.approx(floor, abs=2)] * 8
+    assert (verdict(tests) == "not testable here") == (floor is not None)
 
 
 @pytest.mark.parametrize(
@@ -239,11 +258,12 @@ def test_what_was_measured_of_runs_is_shown_and_runs_without_are_left_out(result
         for job in found:
             if job.seed < 7:
                 scores = {
-                    column.metric: 0.1 * job.seed
+                    metric: 0.1 * job.seed
                     for other in SCORE_TABLES
                     if MEASURES.get(other) is MEASURES[name]
                     for one in parts_of(other)
                     for column in one.columns
+                    for metric in column.metrics
                 }
                 write_measure(job, MEASURES[name], scores)
     assert main(["report", "--out", str(results)]) == 0
@@ -338,8 +358,8 @@ def test_a_run_of_another_version_is_left_out_and_named(results, capsys):
 
 
 def test_scores_that_other_versions_have_made_are_left_out_and_named(results):
-    (part,) = parts_of("probes")
-    scores = {column.metric: 0.5 for column in part.columns}
+    part, *others = parts_of("probes")
+    scores = {column.metric: 0.5 for one in (part, *others) for column in one.columns}
     first, *others = finished_runs(part.cells, Place(results, "mini", None)).results
     for job in (first, *others):
         write_measure(job, MEASURES["probes"], scores)

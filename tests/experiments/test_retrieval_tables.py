@@ -19,8 +19,13 @@ pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
 from refnet_mmf.experiments.grid.runner import finished, run_all
 from refnet_mmf.experiments.probes import feature_probe
 from refnet_mmf.experiments.tables.embedding_measures import known, measured, stored_scores
-from refnet_mmf.experiments.tables.probe_scores import PROBES, probe_scores
-from refnet_mmf.experiments.tables.retrieval_scores import RETRIEVAL, retrieval_scores, score_name
+from refnet_mmf.experiments.tables.probe_scores import PROBES, READ, probe_scores
+from refnet_mmf.experiments.tables.retrieval_scores import (
+    RETRIEVAL,
+    chance_name,
+    retrieval_scores,
+    score_name,
+)
 from refnet_mmf.experiments.tables.score_table import Row, ScoreTable, comparison_rows, score_rows
 
 SHORT = (
@@ -39,6 +44,7 @@ def test_each_form_of_the_query_is_a_part_and_every_cell_has_its_yaml(name, matc
             modality = {"1": "image", "7": "text"}[name]
             form = part.part.removeprefix("query ")
             assert column.metric == score_name(modality, form, match, k)
+            assert column.chance == chance_name(match, k)
             assert column.split == "test"
         assert len({row.title for row in part.rows}) == len(part.rows)
         for row in part.rows:
@@ -66,7 +72,7 @@ def test_scores_are_those_of_refnet_retrieve():
         labels=random.integers(0, 2, (40, 3)),
     )
     scores = retrieval_scores({"test": embeddings})
-    assert len(scores) == 2 * 2 * 2 * len(KS)
+    assert len(scores) == (2 * 2 * 2 + 2) * len(KS)
     for modality in modalities:
         for form in ("fused", "padded"):
             for match in ("exact", "any"):
@@ -74,6 +80,7 @@ def test_scores_are_those_of_refnet_retrieve():
                 found = retrieve(queries, embeddings.fused, embeddings.labels, match=match)
                 for k in KS:
                     assert scores[score_name(modality, form, match, k)] == found.hits[k]
+                    assert scores[chance_name(match, k)] == found.chance[k]
     with pytest.raises(ValueError, match="no labels"):
         retrieval_scores({"test": EmbeddingSet(embeddings.ids, embeddings.fused, {}, {})})
 
@@ -148,14 +155,13 @@ class TestFinishedRuns:
                 assert main(words) == 0
                 sets[split] = read_embeddings(out).embeddings
             expected = probe_scores(sets)
-            assert set(expected) == {"probe_text_r2", "probe_image_r2", "probe_labels"}
+            names = {f"probe_{m}_{of}_r2" for m in ("text", "image") for of in READ}
+            assert set(expected) == {*names, "probe_labels"}
             for name, score in expected.items():
                 assert result.value("test", "mmimdb", name) == pytest.approx(score, abs=1e-6)
-            assert expected["probe_text_r2"] == pytest.approx(
-                feature_probe(
-                    *((each.fused, each.features["text"]) for each in sets.values()),
-                )[0]
-            )
+            for of in READ:
+                pairs = ((each.fused, getattr(each, of)["text"]) for each in sets.values())
+                assert expected[f"probe_text_{of}_r2"] == pytest.approx(feature_probe(*pairs)[0])
 
     def test_a_table_is_made_of_them(self, trained):
         part = retrieval_tables("1")[0]
@@ -172,7 +178,8 @@ class TestFinishedRuns:
             100 * scored.results[job].value("test", "mmimdb", "image_fused_exact_top1")
             for job in (baseline, refnet)
         ]
-        *methods, runs = shown.rows
+        *methods, by_chance, runs = shown.rows
+        assert by_chance[0] == "by chance" and 0 < float(by_chance[1]) < 100
         assert [row[1] for row in methods] == [f"{score:.2f}" for score in scores]
         assert [row[2] for row in methods] == ["27.44", "42.67"]
         assert runs[:2] == ["runs", "1"]

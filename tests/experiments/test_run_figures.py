@@ -282,7 +282,7 @@ def test_a_run_that_fails_is_told_and_the_rest_is_drawn(drawn, capsys):
         said = capsys.readouterr()
     finally:
         started.write_text(content)
-    assert "refnet figure 4: 1 runs failed" in said.err
+    assert "refnet figure 4: 1 run failed" in said.err
     assert "Failed: hateful_memes-gmu-refnet-gamma0.3, seed 1: " in said.out
     _, rows = lines_of(stem.with_suffix(".csv"))
     assert {row["runs"] for row in rows if row["gamma"] == "0.3"} == {"1"}

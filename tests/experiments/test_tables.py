@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,9 @@ def _results(table):
     for job in jobs_of(table.cells, "mini", data, SEEDS, Path("out")):
         values = {
             split: {
-                f"{split}/{c.data_set}/{c.metric}": float(random.random()) for c in table.columns
+                f"{split}/{c.data_set}/{metric}": float(random.random())
+                for c in table.columns
+                for metric in c.metrics
             }
             for split in ("val", "test")
         }
@@ -100,6 +103,11 @@ def test_a_table_holds_mean_std_and_paired_test_of_its_runs(table):
     shown = score_rows(table, results)
     *methods, runs = shown.rows
     assert runs == ["runs", *["6", ""] * len(table.columns)]
+    if any(column.chance is not None for column in table.columns):
+        by_chance = methods.pop()
+        assert by_chance[0] == "by chance"
+        for column, cell in zip(table.columns, by_chance[1::2], strict=True):
+            assert cell == {None: "-", 50.0: "50.00"}.get(column.chance, cell)
     for row, cells in zip(table.rows, methods, strict=True):
         assert cells[0] == row.title
         for place, column in enumerate(table.columns):
@@ -113,15 +121,20 @@ def test_a_table_holds_mean_std_and_paired_test_of_its_runs(table):
             assert cells[2 + 2 * place].startswith("-" if paper is None else f"{paper[0]:.2f}")
     compared = comparison_rows(table, results)
     assert f"{len(compared.rows)} comparisons" in compared.caption
-    for title, against, metric, difference, _, p, effect, pairs, _ in compared.rows:
-        column = next(column for column in table.columns if column.title == metric)
+    for cells in compared.rows:
+        shown = dict(zip(compared.header, cells, strict=True))
+        column = next(column for column in table.columns if column.title == shown["metric"])
         own, theirs = (
-            _values(results, table.row(t).cells[column.key], column) for t in (title, against)
+            _values(results, table.row(shown[title]).cells[column.key], column)
+            for title in ("model", "against")
         )
-        assert difference == f"{(own - theirs).mean():+.2f}"
-        assert effect == f"{(own - theirs).mean() / (own - theirs).std(ddof=1):+.2f}"
-        assert p in (f"{stats.ttest_rel(own, theirs).pvalue:.3f}", "< 0.001")
-        assert pairs == "6"
+        gains = own - theirs
+        assert shown["difference"] == f"{gains.mean():+.2f}"
+        assert shown["d"] == f"{gains.mean() / gains.std(ddof=1):+.2f}"
+        assert shown["p"] in (f"{stats.ttest_rel(own, theirs).pvalue:.3f}", "< 0.001")
+        assert shown["pairs"] == "6"
+        of_sets = f"0: {gains[:3].mean():+.2f}, 1: {gains[3:].mean():+.2f}"
+        assert shown["by data seed"] == of_sets
 
 
 def test_the_difference_of_two_gains_is_paired_over_seeds():
@@ -129,7 +142,7 @@ def test_the_difference_of_two_gains_is_paired_over_seeds():
     results = _results(table)
     few, many = (c for c in table.columns if c.title in ("5 % macro F1 test", "20 % macro F1 test"))
     own, baseline = table.row("ReFNet-MMBT"), table.row("MMBT")
-    compared = compare_gains(own, baseline, (few, many), results)
+    compared = compare_gains(table, own, baseline, (few, many), results)
     of_few, of_many = (
         _values(results, own.cells[c.key], c) - _values(results, baseline.cells[c.key], c)
         for c in (few, many)
@@ -143,7 +156,7 @@ def test_the_difference_of_two_gains_is_paired_over_seeds():
         for job, result in results.items()
         if (job.cell, job.seed) != (baseline.cells["5 %"], last.seed)
     }
-    assert compare_gains(own, baseline, (few, many), without).count == 4
+    assert compare_gains(table, own, baseline, (few, many), without).count == 4
 
 
 def test_runs_that_are_missing_are_dashes():
@@ -178,7 +191,7 @@ def test_the_paper_s_numbers_are_the_same_in_the_tables_and_in_projects(name, da
             assert list(map(float, shown.split(" ± "))) == [mean, *([] if std is None else [std])]
 
 
-def test_what_stands_in_a_column_is_of_the_same_runs():
+def test_a_baseline_and_all_that_is_compared_with_it_are_of_the_same_runs():
     """Else a baseline of other seeds, or data sets, would stand beside a method."""
     table = TABLES["2"]()
     results = _results(table)
@@ -186,18 +199,57 @@ def test_what_stands_in_a_column_is_of_the_same_runs():
     fewer = {j: r for j, r in results.items() if j.cell != refnet or (j.data_seed, j.seed) > (0, 1)}
     shown = score_rows(table, fewer)
     pairs = sorted((j.data_seed, j.seed) for j in fewer if j.cell == refnet)
-    assert len(pairs) == 4 and shown.rows[-1][1] == "4"
-    for row, cells in zip(table.rows, shown.rows, strict=False):
+    assert len(pairs) == 4 and shown.rows[-1][1] == "4 to 6"
+    for row, cells in list(zip(table.rows, shown.rows, strict=False))[:2]:
         own = [
             100 * r.value("test", "mmimdb", "refnet_macro_f1")
             for j, r in results.items()
             if j.cell == row.cells["mmimdb"] and (j.data_seed, j.seed) in pairs
         ]
         assert cells[1] == f"{np.mean(own):.2f} ± {np.std(own, ddof=1):.2f}"
+    every = _values(results, table.row("Concat").cells["mmimdb"], table.columns[0])
+    concat = next(cells for cells in shown.rows if cells[0] == "Concat")
+    assert concat[1] == f"{every.mean():.2f} ± {every.std(ddof=1):.2f}"
     caption = comparison_rows(table, {j: r for j, r in results.items() if j.cell in (gmu, refnet)})
     assert "2 of 6 comparisons" in caption.caption
     apart = {j: r for j, r in results.items() if (j.cell == gmu) == (j.seed == 0)}
     assert score_rows(table, apart).rows[-1][1] == "2 to 4"
+
+
+def test_methods_that_share_a_baseline_are_compared_over_the_same_runs():
+    """Else one gamma's difference would be of other data sets than another's."""
+    table = parts_of("gamma")[0]
+    results = _results(table)
+    baseline, usual, strong, _ = table.rows
+    only = {
+        job: result
+        for job, result in results.items()
+        if job.cell not in strong.cells.values() or job.data_seed == 0
+    }
+    compared = comparison_rows(table, only)
+    assert {cells[compared.header.index("pairs")] for cells in compared.rows} == {"3"}
+    assert "by data seed" not in compared.header
+    column = table.columns[0]
+    own, theirs = (_values(only, row.cells[column.key], column)[:3] for row in (usual, baseline))
+    assert compared.rows[0][3] == f"{(own - theirs).mean():+.2f}"
+
+
+def test_what_a_random_order_finds_stands_below_what_is_found():
+    table = parts_of("1")[0]
+    results = _results(table)
+    shown = score_rows(table, results)
+    column = replace(table.columns[0], metric="chance_exact_top1")
+    values = [v for cell in table.cells for v in _values(results, cell, column)]
+    assert shown.rows[-2][:2] == ["by chance", f"{np.mean(values):.2f}"]
+
+
+def test_poolers_whose_targets_are_alike_up_to_a_factor_share_their_runs():
+    """Under the cosine loss they would be the same bit for bit: no comparison tells them apart."""
+    table = TABLES["5"]()
+    for twin, of in (("sum last layer", "last layer"), ("sum last two layers", "last two layers")):
+        row = table.row(f"average {twin}")
+        assert row.cells == table.row(f"average {of}").cells and not row.baseline
+    assert len(table.cells) == 4
 
 
 def test_the_files_hold_the_same_cells(tmp_path):

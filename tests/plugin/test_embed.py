@@ -6,10 +6,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from refnet_mmf.cli import main
 from refnet_mmf.experiments.embedding_file import read_embeddings
 from refnet_mmf.experiments.miniature.make import SIZES
+from refnet_mmf.plugin.feature_lmdb import open_features
 from tests.plugin.conftest import PROJECTS, run_mmf
 
 pytestmark = pytest.mark.mmf
@@ -106,8 +108,10 @@ def test_ids_labels_order_and_shapes(trained, embed, data_set, model, variant):
         name = ANNOTATIONS[data_set].rpartition("/")[2]
         assert found.ids.tolist() == [f"{name}:{k}" for k in range(1, count + 1)]
     np.testing.assert_array_equal(found.labels, expected_labels(data, data_set))
-    assert set(found.features) == set(found.queries) == {"text", "image"}
-    for array in (found.fused, *found.features.values(), *found.queries.values(), found.scores):
+    by_modality = (found.features, found.queries, found.inputs)
+    assert all(set(of) == {"text", "image"} for of in by_modality)
+    arrays = [array for of in by_modality for array in of.values()]
+    for array in (found.fused, found.scores, *arrays):
         assert array.dtype == np.float32 and len(array) == count and np.isfinite(array).all()
     for query in found.queries.values():
         assert query.shape == found.fused.shape
@@ -120,6 +124,21 @@ def test_ids_labels_order_and_shapes(trained, embed, data_set, model, variant):
     )
     assert about["miniature"] == {"size": "tiny", "seed": 0}
     assert about["checkpoint"] == "best.ckpt" and len(about["checkpoint_sha256"]) == 64
+
+
+def test_the_inputs_are_the_words_and_the_regions_of_the_files(trained, embed):
+    data, run = trained(*MOVIES_GMU)
+    inputs = embed(run).embeddings.inputs
+    movies = data / "datasets/mmimdb/defaults"
+    rows = rows_of(data, "mmimdb")
+    with open_features(movies / "features/features.lmdb") as posters:
+        records = [posters.record(row["image_id"].encode()).features for row in rows]
+    means = np.stack([record.mean(axis=0) for record in records])
+    np.testing.assert_allclose(inputs["image"], means, rtol=1e-4, atol=1e-5)
+    tokenizer = AutoTokenizer.from_pretrained(data / "encoders/bert")
+    for row, counts in zip(rows, inputs["text"], strict=True):
+        words = tokenizer(" ".join(row["plot"]), truncation=True, max_length=56)["input_ids"]
+        np.testing.assert_array_equal(counts, np.bincount(np.array(words) % 256, minlength=256))
 
 
 def test_the_fused_embedding_of_gmu_is_what_its_fusion_gives(trained, embed):

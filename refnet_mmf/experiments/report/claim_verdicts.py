@@ -14,6 +14,7 @@ from refnet_mmf.experiments.tables.score_table import (
     Column,
     Row,
     ScoreTable,
+    chance_of,
     compare_gains,
     comparison_of,
     scores,
@@ -21,10 +22,8 @@ from refnet_mmf.experiments.tables.score_table import (
     spell_comparison,
 )
 
-CHANCE = {"refnet_roc_auc": 50.0}
-"""By metric, what guessing has, in per cent."""
 NEAR_CHANCE = 3.0
-"""Means so near to chance, in points, say that nothing was learnt."""
+"""Means below chance and as many points more say that nothing was learnt."""
 
 Results = Mapping[str, Mapping[Job, Result]]
 """What is finished, by a table's name."""
@@ -66,25 +65,29 @@ def comparisons_of(claim: Claim, table: ScoreTable, results: Mapping[Job, Result
         for title in claim.columns:
             of = [columns[name] for name in ((title,) if isinstance(title, str) else title)]
             if len(of) == 1:
-                compared = comparison_of(own, baseline, of[0], results)
+                compared = comparison_of(table, own, baseline, of[0], results)
             else:
-                compared = compare_gains(own, baseline, (of[0], of[1]), results)
+                compared = compare_gains(table, own, baseline, (of[0], of[1]), results)
             shown = len(of) == 1 and own.baseline == against
-            floor = _floor((own, baseline), of, results)
+            floor = _floor(table, (own, baseline), of, results)
             metric = ", less that in ".join(column.title for column in of)
             found.append(Tested(method, against, metric, compared, shown, floor))
     return found
 
 
 def _floor(
-    rows: Sequence[Row], columns: Sequence[Column], results: Mapping[Job, Result]
+    table: ScoreTable,
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    results: Mapping[Job, Result],
 ) -> float | None:
     """Return the lower of the rows' means where both are near chance in one of the columns."""
     for column in columns:
-        if column.metric in CHANCE:
+        chance = chance_of(table, column, results)
+        if chance is not None:
             own = [list(scores(results, row.cells[column.key], column).values()) for row in rows]
             means = [fmean(values) for values in own if values]
-            if means and all(abs(m - CHANCE[column.metric]) < NEAR_CHANCE for m in means):
+            if means and max(means) < chance + NEAR_CHANCE:
                 return min(means)
     return None
 

@@ -203,6 +203,7 @@ def sample(file: EmbeddingFile, count: int) -> EmbeddingSet:
         {name: points[rows] for name, points in embeddings.features.items()},
         {name: points[rows] for name, points in embeddings.queries.items()},
         embeddings.labels[rows],
+        inputs={name: points[rows] for name, points in embeddings.inputs.items()},
     )
 
 

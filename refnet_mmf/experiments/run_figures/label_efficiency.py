@@ -85,7 +85,7 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
         notes=[
             *runs.notes,
             "Mean over seeds, the shading is one standard deviation to either side. The samples "
-            "without labels still feed the refiner. The runs are those of Tables 3, 4 and 6.",
+            "without labels still feed the refiner.",
         ],
         failures=runs.failures,
     )

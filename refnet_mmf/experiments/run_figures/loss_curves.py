@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from refnet_mmf.experiments.experiment_names import MOVIES, NAMES, TITLES, VARIANTS
 from refnet_mmf.experiments.figure_registry import DrawnFigure
+from refnet_mmf.experiments.grid.cell import Job
 from refnet_mmf.experiments.grid.options import GridError
 from refnet_mmf.experiments.grid.statistics import Summary, summarize
 from refnet_mmf.experiments.line_figure import Line, draw_lines
-from refnet_mmf.experiments.mmf_log import curve
+from refnet_mmf.experiments.mmf_log import Progress, curve
 from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.run_figures.choices import (
     DATA_SETS,
@@ -94,10 +96,17 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
     )
     if runs is None:
         return None
-    curves = loss_curves(runs, data_set, model, percents)
+    logs = {job: job.run.progress() for job in runs.results}
+    curves = loss_curves(runs, logs, data_set, model, percents)
     if not curves:
         first = next(iter(runs.results)).run.log
         raise GridError(f"{first}: no line of training; nor is there one in the logs of the others")
+    without_lines = [
+        f"Failed: {job.run.name}: no line of training in {job.run.log}: results that were moved "
+        "have no logs; remove its folder, and it is run again"
+        for job, log in logs.items()
+        if not log
+    ]
     panels: dict[str, dict[str, Line]] = defaultdict(dict)
     for found in sorted(curves, key=lambda found: [*_keys(data_set)].index(found.loss)):
         panels[f"{found.loss}, {found.percent:g} % labels"][found.method] = found.line
@@ -126,28 +135,30 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
             f"of that; of a run that was resumed the {WINDOW - 1} lines after it are left out. "
             "The shading is one standard deviation to either side. Refiner and multi-similarity "
             "are shown before gamma and zeta. The total is the sum of what each method trains, "
-            "weighted: totals of different methods have different terms. The runs are those of "
-            "Tables 3, 4 and 6.",
+            "weighted: totals of different methods have different terms.",
+            *without_lines,
         ],
-        failures=runs.failures,
+        failures=runs.failures + len(without_lines),
     )
 
 
 def loss_curves(
-    runs: FigureRuns, data_set: str, model: str, percents: Sequence[float]
+    runs: FigureRuns,
+    logs: Mapping[Job, Sequence[Progress]],
+    data_set: str,
+    model: str,
+    percents: Sequence[float],
 ) -> list[Curve]:
     """Read the losses from the logs; a loss that a method does not have is left out."""
     curves = []
     for percent in percents:
         for variant in VARIANTS:
             jobs = runs.jobs(label_cell(data_set, model, variant, percent))
-            logs = [job.run.progress() for job in jobs]
             for loss, keys in _keys(data_set).items():
                 values: dict[int, list[float]] = defaultdict(list)
-                for log in logs:
-                    for key in keys:
-                        for update, value in zip(*curve(log, key, WINDOW), strict=True):
-                            values[update].append(value)
+                for job, key in product(jobs, keys):
+                    for update, value in zip(*curve(logs[job], key, WINDOW), strict=True):
+                        values[update].append(value)
                 if values:
                     points = {update: summarize(values[update]) for update in sorted(values)}
                     curves.append(Curve(percent, loss, method_name(variant, model), points))

@@ -26,7 +26,7 @@ GAMMAS = (0.1, 1.0, 10.0)
 
 _MEASURES = {
     "micro F1": MICRO.metric,
-    **{f"{modality} R^2": score_name(modality) for modality in MODALITIES},
+    **{f"{modality} R^2": score_name(modality, "inputs") for modality in MODALITIES},
 }
 
 
@@ -58,6 +58,6 @@ def _cell(model: str, gamma: float, percent: float) -> Cell:
 _NOTES = (
     "gamma is that of each modality. MMF multiplies the logit_bce of label sets by the number of "
     "classes, so that gamma weighs that many times less beside it than beside a mean.",
-    "R^2: as in table probes.",
+    "R^2: of the inputs, as in table probes.",
     EACH_SEED_DRAWS,
 )

@@ -36,7 +36,7 @@ MEASURED: Mapping[str, MeasuredTable] = {
         for name, title in RETRIEVAL_TITLES.items()
     },
     probe_table.NAME: MeasuredTable(
-        probe_table.TITLE, PROBES, lambda match: [probe_table.probe_table()]
+        probe_table.TITLE, PROBES, lambda match: probe_table.probe_tables()
     ),
     gamma_table.NAME: MeasuredTable(
         gamma_table.TITLE, PROBES, lambda match: gamma_table.gamma_tables()

@@ -10,11 +10,18 @@ from refnet_mmf.plugin.embedding_set import EmbeddingSet
 
 FITTED = "train"
 LABELS = "probe_labels"
+READ = ("inputs", "features")
+"""What of each modality is read from the fused embedding."""
 
 
-def score_name(modality: str) -> str:
-    """Return the name under which the R^2 of a modality stands in a result, like a metric's."""
-    return f"probe_{modality}_r2"
+def score_name(modality: str, of: str) -> str:
+    """Return the name under which an R^2 stands in a result, like a metric's.
+
+    Args:
+        modality: whose.
+        of: ``inputs`` or ``features``.
+    """
+    return f"probe_{modality}_{of}_r2"
 
 
 def probe_scores(embeddings: Mapping[str, EmbeddingSet]) -> dict[str, float]:
@@ -22,17 +29,18 @@ def probe_scores(embeddings: Mapping[str, EmbeddingSet]) -> dict[str, float]:
 
     Returns:
         R^2 by `score_name`, and what the probe of the labels scores as `LABELS`: accuracy, or of
-        label sets the micro F1.
+        label sets the micro F1. All labels of the training split are used.
 
     Raises:
         ValueError: a split has no labels.
     """
     fitted, judged = embeddings[FITTED], embeddings[SPLIT]
     scores = {
-        score_name(name): feature_probe(
-            (fitted.fused, fitted.features[name]), (judged.fused, judged.features[name])
+        score_name(name, of): feature_probe(
+            (fitted.fused, rows), (judged.fused, getattr(judged, of)[name])
         )[0]
-        for name in fitted.features
+        for of in READ
+        for name, rows in getattr(fitted, of).items()
     }
     if fitted.labels is None or judged.labels is None:
         raise ValueError("a split has no labels")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from refnet_mmf.experiments.experiment_names import MOVIES, NAMES, VARIANTS
+from refnet_mmf.experiments.experiment_names import MODALITIES, MOVIES, NAMES, VARIANTS
 from refnet_mmf.experiments.grid.cell import Cell
 from refnet_mmf.experiments.tables.embedding_measures import SPLIT
 from refnet_mmf.experiments.tables.paper_tables import label_cell
@@ -29,11 +29,14 @@ MODELS = {
 PERCENTS = (100, 5)
 """Parts of the labels in training: all, and few."""
 _OTHER_PERCENTS = {"gmu": (100,), "linear_sum": (100,), "concat": (100,)}
-_MEASURES = {
-    "text R^2": score_name("text"),
-    "image R^2": score_name("image"),
-    "labels micro F1": LABELS,
+PARTS = {
+    "inputs": {
+        **{f"{name} R^2": score_name(name, "inputs") for name in MODALITIES},
+        "labels micro F1": LABELS,
+    },
+    "own features": {f"{name} R^2": score_name(name, "features") for name in MODALITIES},
 }
+"""The measures of each part: their names by their titles."""
 
 
 def column_title(percent: int, measure: str) -> str:
@@ -50,8 +53,8 @@ def columns_of(measures: Mapping[str, str]) -> list[Column]:
     ]
 
 
-def probe_table() -> ScoreTable:
-    """Return the table: the networks of Tables 2 and 3, and of Table 6 with 5 % of the labels."""
+def probe_tables() -> list[ScoreTable]:
+    """Return a part for what is read: the networks of Tables 2 and 3, of Table 6 with 5 %."""
     rows = []
     for model, variants in MODELS.items():
         for variant in variants:
@@ -61,14 +64,19 @@ def probe_table() -> ScoreTable:
             }
             baseline = "" if variant == "baseline" else NAMES[model]
             rows.append(Row(VARIANTS[variant] + NAMES[model], cells, baseline))
-    return ScoreTable(NAME, TITLE, columns_of(_MEASURES), rows, _NOTES)
+    return [
+        ScoreTable(NAME, TITLE, columns_of(measures), rows, _NOTES, part)
+        for part, measures in PARTS.items()
+    ]
 
 
 _NOTES = (
-    "R^2 of a modality's features (the targets of the refiner: unimodal encoders' outputs, in "
-    "ViLBERT and MMBT the modality's own tokens, which have seen the other one), read from the "
-    "fused embedding by ridge regression that was fitted on the training split; columns weighted "
-    "by their variance. Labels: logistic regression.",
-    "The features are each network's own: where training moves the encoders, two networks' are "
-    "not the same.",
+    "R^2 of what is read from the fused embedding by ridge regression, fitted on the training "
+    "split; columns weighted by their variance. Labels: logistic regression, fitted to all labels "
+    "of the training split, whatever part of them the network had.",
+    "Inputs: how often each word is in the text, and the mean of the picture's region features; "
+    "the same for every network.",
+    "Own features: the targets of the refiner, that is the unimodal encoders' outputs, in ViLBERT "
+    "and MMBT the modality's own tokens, which have seen the other one. Training moves the "
+    "encoders, so that two networks' features are not the same.",
 )

@@ -14,8 +14,13 @@ def score_name(modality: str, form: str, match: str, k: int) -> str:
     return f"{modality}_{form}_{match}_top{k}"
 
 
+def chance_name(match: str, k: int) -> str:
+    """Return the name under which stands what a random order scores."""
+    return f"chance_{match}_top{k}"
+
+
 def retrieval_scores(embeddings: Mapping[str, EmbeddingSet]) -> dict[str, float]:
-    """Return the scores of the test split's embeddings, in 0..1 by `score_name`.
+    """Return the scores of the test split's embeddings, in 0..1 by `score_name`; and of chance.
 
     Raises:
         ValueError: the split has no labels.
@@ -31,6 +36,7 @@ def retrieval_scores(embeddings: Mapping[str, EmbeddingSet]) -> dict[str, float]
                 found = retrieve(queries, among.fused, among.labels, match=match)
                 for k in KS:
                     scores[score_name(modality, form, match, k)] = found.hits[k]
+                    scores[chance_name(match, k)] = found.chance[k]
     return scores
 
 

@@ -6,7 +6,7 @@ from refnet_mmf.experiments.experiment_names import MOVIES, NAMES, VARIANTS
 from refnet_mmf.experiments.retrieval import KS, MEANING, QUERIES
 from refnet_mmf.experiments.tables.embedding_measures import SPLIT
 from refnet_mmf.experiments.tables.paper_tables import gamma_cell
-from refnet_mmf.experiments.tables.retrieval_scores import score_name
+from refnet_mmf.experiments.tables.retrieval_scores import chance_name, score_name
 from refnet_mmf.experiments.tables.score_table import Column, Row, ScoreTable
 
 MODELS = ("gmu", "mmbt")
@@ -41,7 +41,16 @@ def retrieval_tables(name: str, match: str = "exact") -> list[ScoreTable]:
 
 def _part(name: str, form: str, match: str) -> ScoreTable:
     modality = _MODALITY[name]
-    columns = [Column(f"top-{k}", MOVIES, SPLIT, score_name(modality, form, match, k)) for k in KS]
+    columns = [
+        Column(
+            f"top-{k}",
+            MOVIES,
+            SPLIT,
+            score_name(modality, form, match, k),
+            chance=chance_name(match, k),
+        )
+        for k in KS
+    ]
     rows = []
     for model in MODELS:
         for variant, numbers in _PAPER[modality].items():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.run_folder import Result, RunFolderError
@@ -15,6 +16,10 @@ COMPARISON = ("difference", "95 % interval", "p", "d", "pairs")
 """The columns that `spell_comparison` fills."""
 RUNS = "runs"
 """The title of the row that says over how many runs a column's means are."""
+BY_CHANCE = "by chance"
+"""The title of the row that says what guessing scores."""
+BY_DATA_SEED = "by data seed"
+"""The title of the column of a difference on each data set, where there are several."""
 
 Paper = Mapping[str, tuple[float, float | None]]
 
@@ -29,6 +34,8 @@ class Column:
         split: ``val`` or ``test``.
         metric: its name in MMF's registry.
         setting: what sets its experiments apart from those of another column of the data set.
+        chance: what guessing scores, in per cent, or the name of the metric that holds it; None:
+            not known.
     """
 
     title: str
@@ -36,11 +43,17 @@ class Column:
     split: str
     metric: str
     setting: str = ""
+    chance: float | str | None = None
 
     @property
     def key(self) -> str:
         """Which of a row's experiments it is a column of."""
         return self.setting or self.data_set
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that a run must have for it."""
+        return (self.metric, self.chance) if isinstance(self.chance, str) else (self.metric,)
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,7 @@ class Row:
     Attributes:
         title: its heading.
         cells: its experiment of each column's key: on each data set, or with each setting.
-        baseline: title of the row that it is compared with; empty: it is one.
+        baseline: title of the row that it is compared with; empty: with none.
         paper: mean and standard deviation (None: not given) in the paper, by a column's title.
     """
 
@@ -125,7 +138,8 @@ def with_every_score(tables: Sequence[ScoreTable], outcome: Outcome) -> Outcome:
             for table in tables:
                 for column in table.columns:
                     if any(row.cells.get(column.key) == job.cell for row in table.rows):
-                        result.value(column.split, column.data_set, column.metric)
+                        for metric in column.metrics:
+                            result.value(column.split, column.data_set, metric)
         except RunFolderError as error:
             whole.failures[job] = (
                 f"{job.run.folder}: {error}; remove the file that lacks it, and it is made again"
@@ -135,13 +149,23 @@ def with_every_score(tables: Sequence[ScoreTable], outcome: Outcome) -> Outcome:
     return whole
 
 
+def chance_of(table: ScoreTable, column: Column, results: Mapping[Job, Result]) -> float | None:
+    """Return what guessing scores in a column, in per cent; None: not known."""
+    if not isinstance(column.chance, str):
+        return column.chance
+    held = replace(column, metric=column.chance)
+    cells = {row.cells[column.key] for row in table.rows if column.key in row.cells}
+    values = [value for cell in cells for value in scores(results, cell, held).values()]
+    return fmean(values) if values else None
+
+
 def score_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
     """Return means and standard deviations over runs, and the paper's values beside them.
 
-    Below them stands over how many runs; see `column_scores`.
+    Below them stands over how many runs, see `column_scores`, and what guessing scores.
     """
     rows = [[row.title] for row in table.rows]
-    counts = [RUNS]
+    counts, by_chance = [RUNS], [BY_CHANCE]
     header = ["model"]
     for column in table.columns:
         header += [column.title, "paper"]
@@ -150,9 +174,14 @@ def score_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
             values = list(own.get(row.title, {}).values())
             cells += [spell(summarize(values)), spell_paper(row.paper, column.title)]
         counts += [span([len(values) for values in own.values()]), ""]
+        guessed = chance_of(table, column, results)
+        by_chance += ["-" if guessed is None else f"{guessed:.2f}", ""]
+    if any(column.chance is not None for column in table.columns):
+        rows.append(by_chance)
     caption = (
         f"{table.heading}. {table.title}, per cent: mean ± standard deviation over seeds and data "
-        "seeds: of those that all rows of a column have, or, where there are none, each row's own"
+        "seeds: of those that a baseline and all that is compared with it have, or, where there "
+        "are none, each row's own"
     )
     return Table(caption, header, [*rows, counts])
 
@@ -162,8 +191,8 @@ def column_scores(
 ) -> dict[str, Scores]:
     """Return the values of a column by the titles of the rows that have any.
 
-    All are of the same seeds, so that what stands in a column can be compared: of those that all of
-    these rows have. Where there are none, each row has its own.
+    Those of a baseline and of the rows that are compared with it are of the same seeds: of those
+    that all of these have. Where there are none, each row has its own.
     """
     found = {
         row.title: scores(results, row.cells[column.key], column)
@@ -171,15 +200,24 @@ def column_scores(
         if column.key in row.cells
     }
     found = {title: own for title, own in found.items() if own}
-    shared = set.intersection(*map(set, found.values())) if found else set()
-    if not shared:
-        return found
-    return {title: {pair: own[pair] for pair in sorted(shared)} for title, own in found.items()}
+    shared: dict[str, set[tuple[int, int]]] = {}
+    for row in table.rows:
+        if row.title in found:
+            pairs, group = set(found[row.title]), row.baseline or row.title
+            shared[group] = shared.get(group, pairs) & pairs
+    return {
+        row.title: {
+            pair: found[row.title][pair]
+            for pair in sorted(shared[row.baseline or row.title] or found[row.title])
+        }
+        for row in table.rows
+        if row.title in found
+    }
 
 
 def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
-    """Return each method's difference to its baseline, paired over seeds."""
-    rows, made = [], []
+    """Return each method's difference to its baseline, paired over the seeds of `column_scores`."""
+    rows, made, of_data_seeds = [], [], []
     for row in table.rows:
         if not row.baseline:
             continue
@@ -187,8 +225,10 @@ def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
         for column in table.columns:
             if column.key not in row.cells:
                 continue
-            compared = comparison_of(row, baseline, column, results)
+            own, theirs = scores_of_both(table, row, baseline, column, results)
+            compared = compare_scores(own, theirs)
             made.append(compared)
+            of_data_seeds.append(differences_by_data_seed(own, theirs))
             paper = _paper_difference(row, baseline, column.title)
             rows.append([row.title, row.baseline, column.title, *spell_comparison(compared), paper])
     header = ["model", "against", "metric", *COMPARISON]
@@ -198,31 +238,56 @@ def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
         "p of each by itself (two-sided paired t-test), d: mean over standard deviation of the "
         "differences"
     )
+    if any(len(of_one) > 1 for of_one in of_data_seeds):
+        header.append(BY_DATA_SEED)
+        caption += "; the pairs of several data seeds count as independent"
+        for cells, of_one in zip(rows, of_data_seeds, strict=True):
+            spelt = ", ".join(f"{seed}: {gain:+.2f}" for seed, gain in of_one.items())
+            cells.insert(-1, spelt or "-")
     return Table(caption, [*header, "paper's difference"], rows)
 
 
+def scores_of_both(
+    table: ScoreTable, row: Row, baseline: Row, column: Column, results: Mapping[Job, Result]
+) -> tuple[Scores, Scores]:
+    """Return the values of two rows in one column, of the seeds of `column_scores`."""
+    found = column_scores(table, column, results)
+    return found.get(row.title, {}), found.get(baseline.title, {})
+
+
 def comparison_of(
-    row: Row, baseline: Row, column: Column, results: Mapping[Job, Result]
+    table: ScoreTable, row: Row, baseline: Row, column: Column, results: Mapping[Job, Result]
 ) -> Comparison:
     """Compare a method with another in one metric, paired over data seeds and seeds."""
-    return compare_cells(row.cells[column.key], baseline.cells[column.key], column, results)
+    return compare_scores(*scores_of_both(table, row, baseline, column, results))
 
 
 def compare_gains(
-    row: Row, baseline: Row, columns: tuple[Column, Column], results: Mapping[Job, Result]
+    table: ScoreTable,
+    row: Row,
+    baseline: Row,
+    columns: tuple[Column, Column],
+    results: Mapping[Job, Result],
 ) -> Comparison:
     """Compare a method's gain in one column with its gain in another, paired over all seeds."""
     of_first, of_second = (
-        gains(row.cells[column.key], baseline.cells[column.key], column, results)
-        for column in columns
+        gains(*scores_of_both(table, row, baseline, column, results)) for column in columns
     )
     return compare_scores(of_first, of_second)
 
 
-def gains(cell: Cell, baseline: Cell, column: Column, results: Mapping[Job, Result]) -> Scores:
-    """Return an experiment's differences to another in one metric, by data seed and seed."""
-    own, theirs = (scores(results, each, column) for each in (cell, baseline))
+def gains(own: Scores, theirs: Scores) -> Scores:
+    """Return the differences of values to others, by data seed and seed, where both are there."""
     return {pair: own[pair] - theirs[pair] for pair in sorted(own.keys() & theirs.keys())}
+
+
+def differences_by_data_seed(own: Scores, theirs: Scores) -> dict[int, float]:
+    """Return the mean difference of values to others on each data set."""
+    of_pairs = gains(own, theirs)
+    return {
+        data_seed: fmean(gain for pair, gain in of_pairs.items() if pair[0] == data_seed)
+        for data_seed in dict.fromkeys(pair[0] for pair in of_pairs)
+    }
 
 
 def compare_cells(

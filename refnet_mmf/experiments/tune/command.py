@@ -254,7 +254,7 @@ def _evaluate(
     failed = {**failed, **outcome.failures}
     _write(search, options, tables, failure_notes(failed))
     if failed:
-        print(f"refnet tune: {len(failed)} runs failed", file=sys.stderr)
+        print(f"refnet tune: {len(failed)} run{'s' * (len(failed) > 1)} failed", file=sys.stderr)
     return 1 if failed else 0
 
 
