@@ -66,7 +66,7 @@ class Size:
 
 SIZES = {
     "tiny": Size(72, 36, 36, sentences=400, text_updates=20, picture_updates=5),
-    "mini": Size(3996, 600, 2004, sentences=20000, text_updates=900, picture_updates=450),
+    "mini": Size(3996, 600, 2004, sentences=20000, text_updates=1500, picture_updates=450),
 }
 README = """MINIATURE {name}: generated pictures and sentences, NOT the real data set.
 

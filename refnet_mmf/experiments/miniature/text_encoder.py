@@ -1,10 +1,14 @@
-"""A tiny BERT trained by masked-word prediction, in a folder that transformers loads."""
+"""A tiny BERT, pretrained on sentences alone, in a folder that transformers loads.
+
+Masked words alone would teach it to forget the words that it is shown, and leave its pooled output
+untrained. A large BERT keeps what it reads, and has learnt a task of whole sentences: so has this.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +27,8 @@ LAYERS = 2
 HEADS = 4
 MASKED = 0.15
 """Share of the words that are to be predicted."""
+SHOWN_WEIGHT = 0.5
+"""Weight of the loss of the words that are shown."""
 
 Ids = npt.NDArray[np.int64]
 
@@ -51,8 +57,9 @@ def train_text_encoder(
         bar: the line of the terminal, from 0, that the progress bar stands in.
 
     Returns:
-        ``loss`` and ``accuracy`` on masked words of held-out sentences, and ``unigram_loss``, that
-        of guessing by how often each word occurs.
+        Of held-out sentences ``loss`` and ``accuracy`` on masked words, ``unigram_loss``, that of
+        guessing by how often each word occurs, and ``sentence_words``, the share of a sentence's
+        words that are among as many that the pooled output holds for the likeliest.
     """
     import torch
     from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
@@ -81,22 +88,24 @@ def train_text_encoder(
         )
         for _ in tqdm(range(updates), desc="text encoder", unit="update", position=bar):
             batch = learnt[rng.integers(len(learnt), size=batch_size)]
-            loss, _ = _masked_word_loss(model, batch, rng, len(vocabulary))
+            seen = _read(model, batch, rng, len(vocabulary))
+            loss = seen.masked_loss + SHOWN_WEIGHT * seen.shown_loss + seen.sentence_loss
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
         model.eval()
         with torch.inference_mode():
-            loss, accuracy = _masked_word_loss(model, held_out, rng, len(vocabulary))
+            seen = _read(model, held_out, rng, len(vocabulary))
     model.save_pretrained(folder)
     vocabulary_file = folder / "vocab.txt"
     vocabulary_file.write_text("".join(f"{word}\n" for word in vocabulary), encoding="utf-8")
     BertTokenizerFast(vocab_file=str(vocabulary_file), do_lower_case=True).save_pretrained(folder)
     return {
-        "loss": round(float(loss), 4),
-        "accuracy": round(accuracy, 4),
+        "loss": round(float(seen.masked_loss), 4),
+        "accuracy": round(seen.accuracy, 4),
         "unigram_loss": round(_unigram_loss(learnt, held_out, len(vocabulary)), 4),
+        "sentence_words": round(seen.sentence_words, 4),
     }
 
 
@@ -110,25 +119,52 @@ def _encode(sentences: Sequence[str], vocabulary: Sequence[str]) -> Ids:
     return ids
 
 
-def _masked_word_loss(
-    model: Any, ids: Ids, rng: np.random.Generator, vocabulary_size: int
-) -> tuple[Tensor, float]:
-    """Mask some words (Devlin et al. 2019); return the loss of predicting them, and accuracy."""
+class _Reading(NamedTuple):
+    """What a BERT makes of sentences.
+
+    Attributes:
+        masked_loss: cross-entropy of the words that were masked (Devlin et al. 2019).
+        shown_loss: cross-entropy of those that were not.
+        sentence_loss: cross-entropy of a sentence's words, each given the pooled output (as a
+            paragraph's vector gives its words, Le & Mikolov 2014).
+        accuracy: share of the masked words that are predicted.
+        sentence_words: share of a sentence's words that are among as many likeliest ones.
+    """
+
+    masked_loss: Tensor
+    shown_loss: Tensor
+    sentence_loss: Tensor
+    accuracy: float
+    sentence_words: float
+
+
+def _read(model: Any, ids: Ids, rng: np.random.Generator, vocabulary_size: int) -> _Reading:
+    """Mask some words, and predict them, the others, and each sentence's words."""
     import torch
     from torch.nn import functional as F
 
     ids = ids[:, : int((ids != PAD).sum(axis=1).max())]
-    chosen = (rng.random(ids.shape) < MASKED) & (ids >= len(SPECIAL_WORDS))
+    words = ids >= len(SPECIAL_WORDS)
+    chosen = (rng.random(ids.shape) < MASKED) & words
     fate = rng.random(ids.shape)
     shown = np.where(chosen & (fate < 0.8), MASK, ids)
     other = rng.integers(len(SPECIAL_WORDS), vocabulary_size, ids.shape)
     shown = np.where(chosen & (fate > 0.9), other, shown)
     attention = torch.from_numpy((ids != PAD).astype(np.int64))
-    states = model.bert(torch.from_numpy(shown), attention_mask=attention)[0]
-    scores = model.cls.predictions(states[torch.from_numpy(chosen)])
+    states, pooled = model.bert(torch.from_numpy(shown), attention_mask=attention)[:2]
+    masked = model.cls.predictions(states[torch.from_numpy(chosen)])
+    others = model.cls.predictions(states[torch.from_numpy(words & ~chosen)])
+    of_sentences = model.cls.predictions(pooled)
     targets = torch.from_numpy(ids[chosen])
-    accuracy = float((scores.argmax(1) == targets).float().mean())
-    return F.cross_entropy(scores, targets), accuracy
+    sentence = torch.from_numpy(words.nonzero()[0])
+    said = torch.from_numpy(ids[words])
+    return _Reading(
+        masked_loss=F.cross_entropy(masked, targets),
+        shown_loss=F.cross_entropy(others, torch.from_numpy(ids[words & ~chosen])),
+        sentence_loss=F.nll_loss(of_sentences.log_softmax(dim=1)[sentence], said),
+        accuracy=float((masked.argmax(1) == targets).float().mean()),
+        sentence_words=_recall(of_sentences, sentence, said),
+    )
 
 
 def _unigram_loss(learnt: Ids, held_out: Ids, vocabulary_size: int) -> float:
@@ -138,3 +174,20 @@ def _unigram_loss(learnt: Ids, held_out: Ids, vocabulary_size: int) -> float:
     counts[:first] = 0
     share = counts / counts.sum()
     return float(-np.log(share[held_out[held_out >= first]]).mean())
+
+
+def _recall(scores: Tensor, sentence: Tensor, said: Tensor) -> float:
+    """Return the share of the sentences' words that are among as many of the highest scores.
+
+    Args:
+        scores: [sentences, vocabulary].
+        sentence: of each word that is said, its sentence.
+        said: the words.
+    """
+    import torch
+
+    there = torch.zeros_like(scores)
+    there[sentence, said] = 1
+    rank = scores.argsort(dim=1, descending=True).argsort(dim=1)
+    found = there * (rank < there.sum(dim=1, keepdim=True))
+    return float(found.sum() / there.sum())
