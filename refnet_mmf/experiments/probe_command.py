@@ -8,7 +8,7 @@ from pathlib import Path
 
 from refnet_mmf.experiments.embedding_file import EmbeddingFile, read_embeddings
 from refnet_mmf.experiments.plain_table import Table
-from refnet_mmf.experiments.probes import feature_probe, label_probe
+from refnet_mmf.experiments.probes import READ, label_probe, modality_probes
 from refnet_mmf.experiments.table_files import check_new_tables, show_table
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
 
@@ -67,14 +67,10 @@ def probe_table(train: EmbeddingFile, test: EmbeddingFile) -> Table:
                 f"{test.path}: {name}: expected the width {width} of {train.path}, got "
                 f"{there.get(name, 'none')}"
             )
-    rows = []
-    for kind in ("inputs", "features"):
-        fitted_to, judged_by = getattr(inputs, kind), getattr(others, kind)
-        for name in sorted(fitted_to):
-            score, alpha = feature_probe(
-                (inputs.fused, fitted_to[name]), (others.fused, judged_by[name])
-            )
-            rows.append([f"{name} {kind}", "R^2", f"{score:.4f}", "0", f"ridge, alpha {alpha:g}"])
+    rows = [
+        [f"{name} {of}", "R^2", f"{score:.4f}", "0", f"ridge, alpha {alpha:g}"]
+        for (of, name), (score, alpha) in modality_probes(inputs, others).items()
+    ]
     if inputs.labels is not None and others.labels is not None:
         fitted, judged = inputs.labelled(), others.labelled()
         if fitted.any() and judged.any():
@@ -91,8 +87,8 @@ def probe_table(train: EmbeddingFile, test: EmbeddingFile) -> Table:
 def _widths(embeddings: EmbeddingSet) -> dict[str, int]:
     """Return the width of each array that probes read; of labels [N] it is 0."""
     arrays = {"fused": embeddings.fused, "labels": embeddings.labels}
-    arrays |= {f"features.{name}": rows for name, rows in embeddings.features.items()}
-    arrays |= {f"inputs.{name}": rows for name, rows in embeddings.inputs.items()}
+    for of in READ:
+        arrays |= {f"{of}.{name}": rows for name, rows in getattr(embeddings, of).items()}
     return {
         name: 0 if rows.ndim == 1 else int(rows.shape[1])
         for name, rows in arrays.items()

@@ -16,8 +16,12 @@ from sklearn.metrics import accuracy_score, f1_score, r2_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler
 
+from refnet_mmf.plugin.embedding_set import EmbeddingSet
+
 Array = NDArray[Any]
 
+READ = ("inputs", "features")
+"""What of each modality is read from the fused embedding."""
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-2, 6, 17))
 MOST_STEPS = 2000
 
@@ -36,6 +40,19 @@ class LabelProbe:
     measure: str
     score: float
     floor: float
+
+
+def modality_probes(
+    train: EmbeddingSet, test: EmbeddingSet
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return what `feature_probe` gives, by what is read (of `READ`) and modality."""
+    return {
+        (of, name): feature_probe(
+            (train.fused, getattr(train, of)[name]), (test.fused, getattr(test, of)[name])
+        )
+        for of in READ
+        for name in sorted(getattr(train, of))
+    }
 
 
 def feature_probe(

@@ -160,7 +160,7 @@ def _find_config(path: str) -> Path:
             raise RefnetError(f"config: {path}: is a folder, not a YAML file")
     own = sorted(str(f.relative_to(PACKAGE)) for f in PROJECTS.rglob("*.yaml"))
     guess = nearest(path, own)
-    hint = near_file(Path(path)) or (did_you_mean(guess))
+    hint = near_file(Path(path)) or did_you_mean(guess)
     raise RefnetError(f"config: no such file: {path}{hint}")
 
 

@@ -188,8 +188,8 @@ def _of_batch(
         yield "scores", output["scores"].float()
     if isinstance(batch.get("targets"), Tensor):
         yield "labels", _labels(batch["targets"])
-    for name in [name for name in names if name in INPUTS]:
-        held = INPUTS[name](batch)
+    for name, read in INPUTS.items():
+        held = read(batch) if name in names else None
         if held is not None:
             yield f"inputs.{name}", held
     for name in names if set(names) <= set(WITHOUT) else ():

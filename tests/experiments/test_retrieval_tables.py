@@ -17,9 +17,9 @@ from refnet_mmf.plugin.embedding_set import EmbeddingSet
 pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
 
 from refnet_mmf.experiments.grid.runner import finished, run_all
-from refnet_mmf.experiments.probes import feature_probe
+from refnet_mmf.experiments.probes import READ, feature_probe
 from refnet_mmf.experiments.tables.embedding_measures import known, measured, stored_scores
-from refnet_mmf.experiments.tables.probe_scores import PROBES, READ, probe_scores
+from refnet_mmf.experiments.tables.probe_scores import PROBES, probe_scores
 from refnet_mmf.experiments.tables.retrieval_scores import (
     RETRIEVAL,
     chance_name,

@@ -269,21 +269,7 @@ def test_the_files_hold_the_same_cells(tmp_path):
 def test_without_a_name_the_tables_are_listed(capsys):
     assert main(["table"]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert names == [
-        "1",
-        "2",
-        "3",
-        "4",
-        "5",
-        "6",
-        "7",
-        "a2",
-        "a5",
-        "a7",
-        "gamma",
-        "probes",
-        "snli-ve",
-    ]
+    assert " ".join(names) == "1 2 3 4 5 6 7 a2 a5 a7 gamma probes snli-ve"
 
 
 def test_an_unknown_table_ends_in_one_line(capsys):

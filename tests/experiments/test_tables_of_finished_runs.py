@@ -138,8 +138,9 @@ def test_one_run_that_fails_is_named_and_the_others_stay_in_the_table(place, fin
     assert f"Failed: {lost.run.name}: " in said.out
     assert f"refnet table: 1 of {len(values)} runs failed: " in said.err
     assert said.err.strip().splitlines()[-1].startswith("refnet table: ")
-    titles = {row[0] for row in rows_of(place, name)}
-    assert {row.title for row in parts_of(name, "exact")[0].rows} < titles
+    part = parts_of(name, "exact")[0]
+    by_chance = any(column.chance is not None for column in part.columns)
+    assert len(rows_of(place, name)) == 2 + len(part.rows) + by_chance
 
 
 def test_a_measure_that_cannot_be_made_is_a_failure_of_its_run(place, capsys):

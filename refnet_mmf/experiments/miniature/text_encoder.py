@@ -103,9 +103,9 @@ def train_text_encoder(
     BertTokenizerFast(vocab_file=str(vocabulary_file), do_lower_case=True).save_pretrained(folder)
     return {
         "loss": round(float(seen.masked_loss), 4),
-        "accuracy": round(seen.accuracy, 4),
+        "accuracy": round(float(seen.right.float().mean()), 4),
         "unigram_loss": round(_unigram_loss(learnt, held_out, len(vocabulary)), 4),
-        "sentence_words": round(seen.sentence_words, 4),
+        "sentence_words": round(_recall(seen.of_sentences, seen.sentence, seen.said), 4),
     }
 
 
@@ -127,15 +127,19 @@ class _Reading(NamedTuple):
         shown_loss: cross-entropy of those that were not.
         sentence_loss: cross-entropy of a sentence's words, each given the pooled output (as a
             paragraph's vector gives its words, Le & Mikolov 2014).
-        accuracy: share of the masked words that are predicted.
-        sentence_words: share of a sentence's words that are among as many likeliest ones.
+        right: which of the masked words are predicted.
+        of_sentences: scores of the words by the pooled output, [sentences, vocabulary].
+        sentence: of each word that is said, its sentence.
+        said: the words.
     """
 
     masked_loss: Tensor
     shown_loss: Tensor
     sentence_loss: Tensor
-    accuracy: float
-    sentence_words: float
+    right: Tensor
+    of_sentences: Tensor
+    sentence: Tensor
+    said: Tensor
 
 
 def _read(model: Any, ids: Ids, rng: np.random.Generator, vocabulary_size: int) -> _Reading:
@@ -162,8 +166,10 @@ def _read(model: Any, ids: Ids, rng: np.random.Generator, vocabulary_size: int) 
         masked_loss=F.cross_entropy(masked, targets),
         shown_loss=F.cross_entropy(others, torch.from_numpy(ids[words & ~chosen])),
         sentence_loss=F.nll_loss(of_sentences.log_softmax(dim=1)[sentence], said),
-        accuracy=float((masked.argmax(1) == targets).float().mean()),
-        sentence_words=_recall(of_sentences, sentence, said),
+        right=masked.argmax(1) == targets,
+        of_sentences=of_sentences,
+        sentence=sentence,
+        said=said,
     )
 
 

@@ -31,6 +31,7 @@ from refnet_mmf.experiments.figure_registry import DrawnFigure
 from refnet_mmf.experiments.file_hash import file_hash
 from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.options import GridError
+from refnet_mmf.experiments.grid.runner import failure_notes
 from refnet_mmf.experiments.grid.statistics import summarize
 from refnet_mmf.experiments.one_line_parser import positive_number
 from refnet_mmf.experiments.plain_table import Table, as_text
@@ -108,14 +109,14 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
         return None
     drawn: dict[tuple[str, str], tuple[Job, Cloud, Array]] = {}
     numbers: dict[tuple[str, str], list[tuple[float, ...]]] = {}
-    failures: list[str] = []
+    failures: dict[Job, str] = {}
     with threadpool_limits(1):  # the same picture, however many processors there are
         for method, cell in cells.items():
             for job in runs.jobs(cell):
                 try:
                     embeddings = sample(embeddings_of(job), args.samples)
                 except (ValueError, OSError) as error:
-                    failures.append(f"Failed: {job.run.name}: {error}")
+                    failures[job] = str(error)
                     continue
                 for view in VIEWS:
                     found = cloud(embeddings, view)
@@ -123,7 +124,7 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
                     if (view, method) not in drawn:
                         drawn[view, method] = job, found, to_plane(found.points)
     if not drawn:
-        raise GridError(f"no run's embeddings can be drawn; {failures[0]}")
+        raise GridError(f"no run's embeddings can be drawn; {failure_notes(failures)[0]}")
     names = class_names(data_set)
     first = next(found for _, found, _ in drawn.values())
     table = _table(numbers, chance_of_class(first.classes))
@@ -145,7 +146,7 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
             "features that the refiner has to give back, padded with zeros or cut to the width of "
             "the fused embedding. Silhouette: 1 is groups far apart, 0 none, below 0 mixed. "
             "Distances between clusters of a t-SNE mean nothing.",
-            *failures,
+            *failure_notes(failures),
         ],
         lines=as_text(table).splitlines(),
         failures=runs.failures + len(failures),
@@ -203,7 +204,6 @@ def sample(file: EmbeddingFile, count: int) -> EmbeddingSet:
         {name: points[rows] for name, points in embeddings.features.items()},
         {name: points[rows] for name, points in embeddings.queries.items()},
         embeddings.labels[rows],
-        inputs={name: points[rows] for name, points in embeddings.inputs.items()},
     )
 
 

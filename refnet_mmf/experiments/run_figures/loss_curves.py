@@ -12,6 +12,7 @@ from refnet_mmf.experiments.experiment_names import MOVIES, NAMES, TITLES, VARIA
 from refnet_mmf.experiments.figure_registry import DrawnFigure
 from refnet_mmf.experiments.grid.cell import Job
 from refnet_mmf.experiments.grid.options import GridError
+from refnet_mmf.experiments.grid.runner import failure_notes
 from refnet_mmf.experiments.grid.statistics import Summary, summarize
 from refnet_mmf.experiments.line_figure import Line, draw_lines
 from refnet_mmf.experiments.mmf_log import Progress, curve
@@ -101,12 +102,12 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
     if not curves:
         first = next(iter(runs.results)).run.log
         raise GridError(f"{first}: no line of training; nor is there one in the logs of the others")
-    without_lines = [
-        f"Failed: {job.run.name}: no line of training in {job.run.log}: results that were moved "
-        "have no logs; remove its folder, and it is run again"
+    without_lines = {
+        job: f"no line of training in {job.run.log}: results that were moved have no logs; remove "
+        "its folder, and it is run again"
         for job, log in logs.items()
         if not log
-    ]
+    }
     panels: dict[str, dict[str, Line]] = defaultdict(dict)
     for found in sorted(curves, key=lambda found: [*_keys(data_set)].index(found.loss)):
         panels[f"{found.loss}, {found.percent:g} % labels"][found.method] = found.line
@@ -136,7 +137,7 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
             "The shading is one standard deviation to either side. Refiner and multi-similarity "
             "are shown before gamma and zeta. The total is the sum of what each method trains, "
             "weighted: totals of different methods have different terms.",
-            *without_lines,
+            *failure_notes(without_lines),
         ],
         failures=runs.failures + len(without_lines),
     )

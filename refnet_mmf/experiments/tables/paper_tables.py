@@ -18,6 +18,8 @@ from refnet_mmf.experiments.tables.score_table import Column, Row, ScoreTable
 
 MACRO = Column("macro F1 test", MOVIES, "test", "refnet_macro_f1")
 MICRO = Column("micro F1 test", MOVIES, "test", "refnet_micro_f1")
+AUROC_VAL = Column("AUROC val.", MEMES, "val", "refnet_roc_auc", chance=50.0)
+AUROC = Column("AUROC test", MEMES, "test", "refnet_roc_auc", chance=50.0)
 
 REFINER_OF_THE_FILES = {
     "loss": "cosine",
@@ -96,9 +98,9 @@ def table_3() -> ScoreTable:
     """Transformers on Hateful Memes and MM-IMDB."""
     columns = (
         Column("accuracy val.", MEMES, "val", "refnet_accuracy"),
-        Column("AUROC val.", MEMES, "val", "refnet_roc_auc", chance=50.0),
+        AUROC_VAL,
         Column("accuracy test", MEMES, "test", "refnet_accuracy"),
-        Column("AUROC test", MEMES, "test", "refnet_roc_auc", chance=50.0),
+        AUROC,
         MACRO,
         MICRO,
     )
@@ -277,9 +279,9 @@ def table_4() -> ScoreTable:
         "fractions of the labels, Hateful Memes",
         MEMES,
         (
-            Column("AUROC val.", MEMES, "val", "refnet_roc_auc", chance=50.0),
+            AUROC_VAL,
             Column("accuracy test", MEMES, "test", "refnet_accuracy"),
-            Column("AUROC test", MEMES, "test", "refnet_roc_auc", chance=50.0),
+            AUROC,
         ),
         {
             ("vilbert", "baseline"): (59.4, 52.8, 57.12, 60.32, 54.45, 60.28, 50.20, 50.2, 61.31),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from refnet_mmf.experiments.probes import feature_probe, label_probe
+from refnet_mmf.experiments.probes import label_probe, modality_probes
 from refnet_mmf.experiments.tables.embedding_measures import SPLIT, EmbeddingMeasure
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
 
 FITTED = "train"
 LABELS = "probe_labels"
-READ = ("inputs", "features")
-"""What of each modality is read from the fused embedding."""
 
 
 def score_name(modality: str, of: str) -> str:
@@ -19,7 +17,7 @@ def score_name(modality: str, of: str) -> str:
 
     Args:
         modality: whose.
-        of: ``inputs`` or ``features``.
+        of: what of it is read, of `probes.READ`.
     """
     return f"probe_{modality}_{of}_r2"
 
@@ -36,11 +34,8 @@ def probe_scores(embeddings: Mapping[str, EmbeddingSet]) -> dict[str, float]:
     """
     fitted, judged = embeddings[FITTED], embeddings[SPLIT]
     scores = {
-        score_name(name, of): feature_probe(
-            (fitted.fused, rows), (judged.fused, getattr(judged, of)[name])
-        )[0]
-        for of in READ
-        for name, rows in getattr(fitted, of).items()
+        score_name(name, of): score
+        for (of, name), (score, _) in modality_probes(fitted, judged).items()
     }
     if fitted.labels is None or judged.labels is None:
         raise ValueError("a split has no labels")

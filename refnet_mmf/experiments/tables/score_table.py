@@ -217,6 +217,7 @@ def column_scores(
 
 def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
     """Return each method's difference to its baseline, paired over the seeds of `column_scores`."""
+    found = {column.title: column_scores(table, column, results) for column in table.columns}
     rows, made, of_data_seeds = [], [], []
     for row in table.rows:
         if not row.baseline:
@@ -225,7 +226,7 @@ def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
         for column in table.columns:
             if column.key not in row.cells:
                 continue
-            own, theirs = scores_of_both(table, row, baseline, column, results)
+            own, theirs = (found[column.title].get(r.title, {}) for r in (row, baseline))
             compared = compare_scores(own, theirs)
             made.append(compared)
             of_data_seeds.append(differences_by_data_seed(own, theirs))
