@@ -220,7 +220,7 @@ def test_methods_that_share_a_baseline_are_compared_over_the_same_runs():
     """Else one gamma's difference would be of other data sets than another's."""
     table = parts_of("gamma")[0]
     results = _results(table)
-    baseline, usual, strong, _ = table.rows
+    baseline, usual, strong, *_ = table.rows
     only = {
         job: result
         for job, result in results.items()
@@ -232,6 +232,20 @@ def test_methods_that_share_a_baseline_are_compared_over_the_same_runs():
     column = table.columns[0]
     own, theirs = (_values(only, row.cells[column.key], column)[:3] for row in (usual, baseline))
     assert compared.rows[0][3] == f"{(own - theirs).mean():+.2f}"
+
+
+def test_the_table_of_gamma_shows_what_validation_would_choose_beside_what_the_test_split_says():
+    table = parts_of("gamma")[0]
+    chosen, tested = (
+        {column.key: column for column in table.columns if column.split == split}
+        for split in ("val", "test")
+    )
+    assert chosen.keys() == tested.keys() == {"100", "5"}
+    shown = score_rows(table, _results(table))
+    column = chosen["5"]
+    values = _values(_results(table), table.rows[1].cells["5"], column)
+    spelt = shown.rows[1][shown.header.index(column.title)]
+    assert spelt == f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
 
 
 def test_what_a_random_order_finds_stands_below_what_is_found():

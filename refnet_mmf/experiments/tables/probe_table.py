@@ -44,10 +44,10 @@ def column_title(percent: int, measure: str) -> str:
     return f"{'all labels' if percent == 100 else f'{percent} %'}: {measure}"
 
 
-def columns_of(measures: Mapping[str, str]) -> list[Column]:
+def columns_of(measures: Mapping[str, str], split: str = SPLIT) -> list[Column]:
     """Return a column of each measure (its name by its title), for each part of the labels."""
     return [
-        Column(column_title(percent, title), MOVIES, SPLIT, name, str(percent))
+        Column(column_title(percent, title), MOVIES, split, name, str(percent))
         for percent in PERCENTS
         for title, name in measures.items()
     ]
