@@ -72,7 +72,5 @@ case " ${options[*]} " in *" --dry-run "*) exit $failed ;; esac
 for figure in 8 9; do
   run figure $figure --out "$out/figures"
 done
-echo "python frozen_features.py"
-python "$here/frozen_features.py" "$out"/data/mmimdb-* || failed=1
 run report --out "$out" --markdown "$here/../results.md"
 exit $failed
