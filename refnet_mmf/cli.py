@@ -12,10 +12,15 @@ from typing import NamedTuple
 
 from refnet_mmf import __version__
 from refnet_mmf.experiments.one_line_parser import OneLineParser
+from refnet_mmf.plugin.errors import one_line, shows_tracebacks
 
 
 class Command(NamedTuple):
-    """A sub-command: its module has ``add_arguments(parser)`` and ``run(args) -> exit code``."""
+    """A sub-command: its module has ``add_arguments(parser)`` and ``run(args) -> exit code``.
+
+    What ``run`` raises ends the command in one line. ``args.prog`` stands before it; where
+    ``args.goes_on`` is true, the same command goes on where Ctrl-C has stopped it.
+    """
 
     module: str
     help: str
@@ -82,7 +87,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
         if name == command:
             loaded = importlib.import_module(module)
             loaded.add_arguments(subparser)
-            subparser.set_defaults(run=loaded.run)
+            subparser.set_defaults(run=loaded.run, prog=subparser.prog)
     return parser
 
 
@@ -96,8 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments:
         build_parser(None).print_help(sys.stderr)
         return 2
+    args = argparse.Namespace(prog=f"refnet {command}")
     try:
-        args = build_parser(command).parse_args(arguments)
+        build_parser(command).parse_args(arguments, args)
         code = int(args.run(args))
         sys.stdout.flush()
         return code
@@ -105,11 +111,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except ModuleNotFoundError as error:
-        print(f"refnet {command}: {missing_package(error.name)}", file=sys.stderr)
-        return 1
+        return _stopped(args, missing_package(error.name))
     except KeyboardInterrupt as interrupted:
-        print(f"refnet {command}: {str(interrupted) or 'interrupted'}", file=sys.stderr)
-        return 130
+        goes_on = "; the same command goes on from here" if "goes_on" in args else ""
+        return _stopped(args, (str(interrupted) or "interrupted") + goes_on, code=130)
+    except Exception as error:
+        if shows_tracebacks():
+            raise
+        return _stopped(args, _words(error))
+
+
+def _stopped(args: argparse.Namespace, why: str, code: int = 1) -> int:
+    sys.stdout.flush()
+    print(f"{args.prog}: {why}", file=sys.stderr)
+    return code
+
+
+def _words(error: Exception) -> str:
+    """Word an error: what is ours and the system's speaks for itself."""
+    if isinstance(error, MemoryError):
+        return str(error) or "not enough memory"
+    return str(error) if isinstance(error, ValueError | OSError) else one_line(error)
 
 
 def missing_package(name: str | None) -> str:

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, (command, help_text) in ACTIONS.items():
         action = actions.add_parser(name, help=help_text, description=help_text)
         command.add_arguments(action)
-        action.set_defaults(act=command.run)
+        action.set_defaults(act=command.run, prog=action.prog)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,6 @@ from refnet_mmf.experiments.line_figure import line_figure
 from refnet_mmf.experiments.mmf_log import curve, last_values
 from refnet_mmf.experiments.mmf_run import (
     Run,
-    RunFailed,
     execute,
     terminated_as_interrupted,
 )
@@ -36,6 +34,7 @@ from refnet_mmf.experiments.plain_table import Table, as_text
 from refnet_mmf.experiments.versions import OF_A_RUN, versions_with_python
 from refnet_mmf.paths import PROJECTS
 from refnet_mmf.plugin.atomic_file import write_atomically
+from refnet_mmf.plugin.errors import RefnetError
 
 DATASET = MEMES
 METHODS = {
@@ -67,13 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
     out: Path = args.out.resolve()
     start = time.monotonic()
-    fault = _fault(out, args.size, args.overrides)
-    if fault is not None:
-        print(f"refnet demo: {fault}", file=sys.stderr)
-        return 1
-    data_status = make_data(DATASET, args.size, out / "data", args.seed)
-    if data_status != 0:
-        return data_status
+    _check(out, args.size, args.overrides)
+    make_data(DATASET, args.size, out / "data", args.seed)
     runs = [
         Run(
             name,
@@ -83,38 +77,33 @@ def run(args: argparse.Namespace) -> int:
         for name, (recipe, model) in METHODS.items()
     ]
     page = out / "report.html"
-    try:
-        seconds = train(runs)
-        table = result_table(runs, args.seed)
-        write_atomically(render_page(build_page(runs, table, seconds, args.seed)), page)
-    except (RunFailed, OSError) as error:
-        print(f"refnet demo: {error}", file=sys.stderr)
-        return 1
+    seconds = train(runs)
+    table = result_table(runs, args.seed)
+    write_atomically(render_page(build_page(runs, table, seconds, args.seed)), page)
     print(f"\n{as_text(table)}\n\n{NOTICE}")
     print(f"Took {(time.monotonic() - start) / 60:.1f} minutes. The page: {page}")
     return 0
 
 
-def _fault(out: Path, size: str, overrides: Sequence[str]) -> str | None:
-    """Say what is wrong with the command, before anything is made; None: nothing."""
+def _check(out: Path, size: str, overrides: Sequence[str]) -> None:
+    """Check the command before anything is made.
+
+    Raises:
+        RefnetError: one line.
+    """
     from refnet_mmf import register
     from refnet_mmf.experiments.miniature.make import SIZES
 
     if size not in SIZES:
-        return unknown("--size", "size", size, SIZES)
+        raise RefnetError(unknown("--size", "size", size, SIZES))
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "data").is_dir())):
-        return f"--out: {out} holds other files; name a new or an empty folder"
+        raise RefnetError(f"--out: {out} holds other files; name a new or an empty folder")
 
     register()
     from refnet_mmf.plugin.command_check import check_command
-    from refnet_mmf.plugin.errors import RefnetError
 
     for recipe, model in METHODS.values():
-        try:
-            check_command(_options(recipe, model, out / "data", 0, overrides), with_data=False)
-        except RefnetError as error:
-            return str(error)
-    return None
+        check_command(_options(recipe, model, out / "data", 0, overrides), with_data=False)
 
 
 def train(runs: Sequence[Run]) -> dict[str, float]:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 
 from refnet_mmf.experiments.embed import embed_to_file
-from refnet_mmf.experiments.embedding_file import EmbeddingError
-from refnet_mmf.experiments.real_data.description import DataError
-from refnet_mmf.plugin.errors import one_line, shows_tracebacks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,26 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the embeddings; return the exit code."""
-    try:
-        written = embed_to_file(
-            args.checkpoint,
-            args.split,
-            args.out,
-            data_dir=args.data_dir,
-            data_set=args.dataset,
-            batch_size=args.batch_size,
-            force=args.force,
-        )
-    except (EmbeddingError, DataError) as error:
-        print(f"refnet embed: {error}", file=sys.stderr)
-        return 1
-    except ModuleNotFoundError:
-        raise
-    except Exception as error:  # whatever MMF raises when it builds a model or reads data
-        if shows_tracebacks():
-            raise
-        print(f"refnet embed: {one_line(error)}", file=sys.stderr)
-        return 1
+    written = embed_to_file(
+        args.checkpoint,
+        args.split,
+        args.out,
+        data_dir=args.data_dir,
+        data_set=args.dataset,
+        batch_size=args.batch_size,
+        force=args.force,
+    )
     embeddings, about = written.embeddings, written.about
     mark = "" if about["miniature"] is None else "MINIATURE "
     print(

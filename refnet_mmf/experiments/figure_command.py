@@ -52,16 +52,10 @@ def run(args: argparse.Namespace) -> int:
     if args.name not in FIGURES:
         print(f"refnet figure: {unknown('FIGURE', 'figure', args.name, FIGURES)}", file=sys.stderr)
         return 2
-    try:
-        return draw(args.name, args.options)
-    except (OSError, ValueError, MemoryError) as error:
-        why = error if str(error) else "not enough memory"
-        print(f"refnet figure {args.name}: {why}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        hint = "; the same command goes on from here" if FIGURES[args.name].on_runs else ""
-        print(f"refnet figure {args.name}: interrupted{hint}", file=sys.stderr)
-        return 130
+    args.prog = f"refnet figure {args.name}"
+    if FIGURES[args.name].on_runs:
+        args.goes_on = True
+    return draw(args.name, args.options)
 
 
 def draw(name: str, words: Sequence[str]) -> int:

@@ -65,7 +65,7 @@ class Run:
         return list(read_progress(self.log.read_text(errors="replace").splitlines()))
 
 
-class RunFailed(RuntimeError):  # noqa: N818
+class RunFailed(ValueError):  # noqa: N818
     """A run ended with an error; the message shows its last lines."""
 
 

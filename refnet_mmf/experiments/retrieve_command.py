@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,21 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; return the exit code."""
-    try:
-        check_name("--query", "query", args.query, QUERIES)
-        check_name("--match", "match", args.match, MATCHES)
-        check_name("--metric", "metric", args.metric, METRICS)
-        check_new_tables(args.out, args.force)
-        files = [read_embeddings(path) for path in args.files]
-        table = retrieval_table(files, args.query, args.match, args.metric)
-        notes = [
-            f"Query: {MEANING[args.query]}. A match {MEANING[args.match]}.",
-            *(f"{file.path}: {file}" for file in files),
-        ]
-        show_table(table, notes, args.out)
-    except (ValueError, OSError) as error:
-        print(f"refnet retrieve: {error}", file=sys.stderr)
-        return 1
+    check_name("--query", "query", args.query, QUERIES)
+    check_name("--match", "match", args.match, MATCHES)
+    check_name("--metric", "metric", args.metric, METRICS)
+    check_new_tables(args.out, args.force)
+    files = [read_embeddings(path) for path in args.files]
+    table = retrieval_table(files, args.query, args.match, args.metric)
+    notes = [
+        f"Query: {MEANING[args.query]}. A match {MEANING[args.match]}.",
+        *(f"{file.path}: {file}" for file in files),
+    ]
+    show_table(table, notes, args.out)
     return 0
 
 

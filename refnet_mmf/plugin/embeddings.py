@@ -31,7 +31,7 @@ from refnet_mmf.plugin.checkpoint_file import CheckpointFile, read_checkpoint
 from refnet_mmf.plugin.data_check import SPLITS, check_data
 from refnet_mmf.plugin.dataset_rows import sample_ids
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
-from refnet_mmf.plugin.errors import RefnetError
+from refnet_mmf.plugin.errors import RefnetError, mmf_errors_in_one_line
 from refnet_mmf.plugin.fusion_taps import FusionReader
 from refnet_mmf.plugin.missing_modality import WITHOUT
 from refnet_mmf.plugin.modality_inputs import INPUTS
@@ -73,12 +73,15 @@ class Embedded:
     pooler: str
 
 
+@mmf_errors_in_one_line()
 def embed(
     source: Path,
     split: str,
     data_dir: Path | None = None,
     data_set: str | None = None,
     batch_size: int = 64,
+    *,
+    bar: bool = True,
 ) -> Embedded:
     """Collect what a checkpoint's network makes of a split.
 
@@ -92,6 +95,7 @@ def embed(
             name a file below its own, that below this one is meant.
         data_set: one of the run's; None: its only one.
         batch_size: changes nothing but speed and memory.
+        bar: show progress.
 
     Raises:
         RefnetError: one line for the first thing that is wrong.
@@ -116,13 +120,15 @@ def embed(
             raise RefnetError(f"dataset_config.{name}.annotations.{split}: names no file")
         settings = model.settings.refiner
         pooler = DEFAULT_POOLER if settings is None else settings.pooler
-        embeddings = collect(model, dataset, pooler, batch_size)
+        embeddings = collect(model, dataset, pooler, batch_size, bar=bar)
     return Embedded(
         embeddings, checkpoint.path, str(config.model), name, place, split=split, pooler=pooler
     )
 
 
-def collect(model: Any, dataset: Any, pooler: str, batch_size: int) -> EmbeddingSet:
+def collect(
+    model: Any, dataset: Any, pooler: str, batch_size: int, *, bar: bool = True
+) -> EmbeddingSet:
     """Run a model over a split, on a GPU where there is one.
 
     Args:
@@ -130,6 +136,7 @@ def collect(model: Any, dataset: Any, pooler: str, batch_size: int) -> Embedding
         dataset: the split, as MMF's builder gives it.
         pooler: of the features.
         batch_size: how many samples at a time.
+        bar: show progress.
 
     Raises:
         RefnetError: a tap does not find what it should, or a sample has not the fields of its
@@ -147,14 +154,15 @@ def collect(model: Any, dataset: Any, pooler: str, batch_size: int) -> Embedding
         collate_fn=BatchCollator(dataset.dataset_name, dataset.dataset_type),
     )
     columns: dict[str, list[Any]] = defaultdict(list)
-    bar = tqdm(total=len(dataset), desc=f"{dataset.dataset_type} split", unit="sample")
+    title = f"{dataset.dataset_type} split"
+    progress = tqdm(total=len(dataset), desc=title, unit="sample", disable=not bar)
     reader.follow(True)
     try:
-        with torch.inference_mode(), bar:
+        with torch.inference_mode(), progress:
             for batch in loader:
                 for column, rows in _of_batch(model, reader, batch.to(device), names, pooler):
                     columns[column].append(rows.detach().cpu().numpy())
-                bar.update(len(columns["fused"][-1]))
+                progress.update(len(columns["fused"][-1]))
     except ValueError as error:
         raise RefnetError(str(error)) from error
     finally:

@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 DEBUG_VARIABLE = "REFNET_DEBUG"
@@ -37,6 +39,19 @@ def one_line(error: BaseException) -> str:
             f"env.data_dir ({DEBUG_VARIABLE}=1 shows the error)"
         )
     return f"{type(error).__name__}: {message} ({DEBUG_VARIABLE}=1 shows where)"
+
+
+@contextmanager
+def mmf_errors_in_one_line() -> Iterator[None]:
+    """Turn whatever MMF raises into a `RefnetError`; with ``REFNET_DEBUG=1``, let it through."""
+    try:
+        yield
+    except (RefnetError, ModuleNotFoundError):
+        raise
+    except Exception as error:
+        if shows_tracebacks():
+            raise
+        raise RefnetError(one_line(error)) from error
 
 
 def print_refnet_errors_in_one_line() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,17 +31,13 @@ def run(args: argparse.Namespace) -> int:
     from refnet_mmf.plugin.checkpoint_file import read_checkpoint
     from refnet_mmf.plugin.user_models import check_models_known, import_user_models
 
-    try:
-        import_user_models()
-        if args.out.exists() and not args.force:
-            raise RefnetError(f"{args.out}: is there already; name another file, or use --force")
-        checkpoint = read_checkpoint(args.checkpoint)
-        check_models_known(checkpoint)
-        name, exported = as_stock(checkpoint.weights, checkpoint.config, checkpoint.path)
-        save_atomically(exported, args.out)
-    except (RefnetError, OSError) as error:
-        print(f"refnet export: {error}", file=sys.stderr)
-        return 1
+    import_user_models()
+    if args.out.exists() and not args.force:
+        raise RefnetError(f"{args.out}: is there already; name another file, or use --force")
+    checkpoint = read_checkpoint(args.checkpoint)
+    check_models_known(checkpoint)
+    name, exported = as_stock(checkpoint.weights, checkpoint.config, checkpoint.path)
+    save_atomically(exported, args.out)
     left_out = len(checkpoint.weights) - len(exported["model"])
     print(
         f"{args.out}: a checkpoint of {name}, without the {left_out} tensors that are not its own"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 
 from refnet_mmf import register
 from refnet_mmf.paths import PACKAGE
-from refnet_mmf.plugin.errors import one_line, shows_tracebacks
+from refnet_mmf.plugin.errors import mmf_errors_in_one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,10 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check the command, then train or evaluate; return the exit code.
-
-    What ends a run ends it in one line, unless ``REFNET_DEBUG=1`` asks for the traceback.
-    """
+    """Check the command, then train or evaluate; return the exit code."""
     place = os.environ.get("MMF_USER_DIR") or str(PACKAGE)
     register()
     from mmf_cli.run import run as mmf_run
@@ -35,15 +31,6 @@ def run(args: argparse.Namespace) -> int:
 
     os.environ["MMF_USER_DIR"] = absolute(place)  # worker processes load the plugin by it
 
-    try:
-        options = check_command(args.options)
-        mmf_run(options)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        if shows_tracebacks() or isinstance(error, SystemExit):
-            raise
-        sys.stdout.flush()
-        print(f"refnet run: {one_line(error)}", file=sys.stderr)
-        return 1
+    with mmf_errors_in_one_line():
+        mmf_run(check_command(args.options))
     return 0

@@ -2,7 +2,6 @@
 
 import argparse
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -74,20 +73,18 @@ def run(args: argparse.Namespace) -> int:
         args: The options that `add_arguments` declares.
 
     Returns:
-        0, or 1 when it stopped: the reason is on stderr, and nothing has changed.
+        0.
+
+    Raises:
+        PortingError: It stopped, and nothing has changed.
     """
     if args.markdown and not args.list:
-        print("refnet install-mmf: --markdown: is for --list", file=sys.stderr)
-        return 1
+        raise PortingError("--markdown: is for --list")
     if args.list:
         width = shutil.get_terminal_size((100, 24)).columns
         print(listing.as_markdown() if args.markdown else listing.as_text(width))
         return 0
-    try:
-        print("\n".join(_install(args)))
-    except (PortingError, OSError) as error:
-        print(f"refnet install-mmf: {error}", file=sys.stderr)
-        return 1
+    print("\n".join(_install(args)))
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 Kind = Literal["port", "mend"]
 
 
-class PortingError(RuntimeError):
+class PortingError(ValueError):
     """What stops a port, in one line: the place, the value, and what to do."""
 
 

@@ -104,7 +104,7 @@ class TestFinishedRuns:
         from refnet_mmf.experiments.embedding_file import read_embeddings
 
         assert not known(trained, RETRIEVAL).results
-        scored = measured(trained, RETRIEVAL)
+        scored = measured(trained, RETRIEVAL, 2)
         assert not scored.failures
         assert known(trained, RETRIEVAL) == scored
         for job, result in scored.results.items():
@@ -118,7 +118,7 @@ class TestFinishedRuns:
         written = {
             job: (job.run.folder / RETRIEVAL.file_name).stat().st_mtime_ns for job in scored.results
         }
-        assert measured(trained, RETRIEVAL).results == scored.results
+        assert measured(trained, RETRIEVAL, 2).results == scored.results
         assert written == {
             job: (job.run.folder / RETRIEVAL.file_name).stat().st_mtime_ns for job in scored.results
         }
@@ -132,12 +132,12 @@ class TestFinishedRuns:
         assert not run_all(jobs, workers=1).failures
         there = shutil.move(here, tmp_path / "there")
         moved = Place(there, "mini", None).jobs([jobs[0].cell], [(0, 0)])
-        scored = measured(finished(moved), RETRIEVAL)
+        scored = measured(finished(moved), RETRIEVAL, 1)
         assert not scored.failures and list(scored.results) == moved
         for checkpoint in moved[0].run.folder.rglob("*.ckpt"):
             checkpoint.unlink()
-        assert measured(finished(moved), RETRIEVAL) == scored
-        (reason,) = measured(finished(moved), PROBES).failures.values()
+        assert measured(finished(moved), RETRIEVAL, 1) == scored
+        (reason,) = measured(finished(moved), PROBES, 1).failures.values()
         assert "the run is finished, and its checkpoints are gone; remove the folder" in reason
 
     def test_probes_are_fitted_on_the_training_split_and_judged_on_the_test_split(
@@ -145,7 +145,7 @@ class TestFinishedRuns:
     ):
         from refnet_mmf.experiments.embedding_file import read_embeddings
 
-        scored = measured(trained, PROBES)
+        scored = measured(trained, PROBES, 2)
         assert not scored.failures
         for job, result in scored.results.items():
             sets = {}
@@ -165,7 +165,7 @@ class TestFinishedRuns:
 
     def test_a_table_is_made_of_them(self, trained):
         part = retrieval_tables("1")[0]
-        scored = measured(trained, RETRIEVAL)
+        scored = measured(trained, RETRIEVAL, 2)
         baseline, refnet = trained.results
         rows = [
             Row("GMU", {"mmimdb": baseline.cell}, "", part.row("GMU").paper),
@@ -190,7 +190,7 @@ class TestFinishedRuns:
     def test_what_is_cut_off_is_never_read_and_another_checkpoint_is_measured_anew(
         self, trained, tmp_path
     ):
-        job, _ = measured(trained, RETRIEVAL).results
+        job, _ = measured(trained, RETRIEVAL, 2).results
         folder = tmp_path / "copy"
         shutil.copytree(job.run.folder, folder)
         assert stored_scores(folder, RETRIEVAL)
@@ -213,7 +213,7 @@ class TestFinishedRuns:
         first, second = trained.results
         lost = replace(first, run=replace(first.run, folder=tmp_path))
         outcome = Outcome({lost: trained.results[first], second: trained.results[second]})
-        scored = measured(outcome, RETRIEVAL)
+        scored = measured(outcome, RETRIEVAL, 1)
         assert list(scored.results) == [second]
         assert scored.failures[lost].startswith("retrieval: ")
         assert "\n" not in scored.failures[lost]

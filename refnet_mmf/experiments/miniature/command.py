@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 
 from refnet_mmf.core.messages import unknown
@@ -22,29 +21,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="same seed, same data (0)")
 
 
-def make_data(name: str, size: str, folder: Path, seed: int) -> int:
-    """Make a data set as the command does; what is there already is kept; return the exit code."""
-    return run(argparse.Namespace(name=name, size=size, out=folder, seed=seed))
-
-
 def run(args: argparse.Namespace) -> int:
     """Make the data set; return the exit code."""
-    folder: Path = args.out.resolve()
-    try:
-        if args.name not in DATA_SETS:
-            raise CannotMake(unknown("NAME", "data set", args.name, DATA_SETS))
-        if args.size not in SIZES:
-            raise CannotMake(unknown("--size", "size", args.size, SIZES))
-        if not 0 <= args.seed <= LARGEST_SEED:
-            raise CannotMake(f"--seed: expected a number from 0 to {LARGEST_SEED}, got {args.seed}")
-        made = make(args.name, args.size, folder, args.seed)
-    except (CannotMake, OSError) as error:
-        print(f"refnet data make: {error}", file=sys.stderr)
-        return 1
-    said = "made" if made else "already there, its marks renewed for the MMF that is installed"
-    print(f"MINIATURE {args.name}, size {args.size}, seed {args.seed}: {said}")
-    print(
-        f"Use it: refnet run config=projects/{args.name}/configs/mmbt/refnet_mini.yaml "
-        f"model=refnet_mmbt dataset={args.name} env.data_dir={shlex.quote(str(folder))}"
-    )
+    make_data(args.name, args.size, args.out.resolve(), args.seed)
     return 0
+
+
+def make_data(name: str, size: str, folder: Path, seed: int) -> None:
+    """Make a data set, and say how it is used; what is there already is kept.
+
+    Raises:
+        CannotMake: one line.
+    """
+    if name not in DATA_SETS:
+        raise CannotMake(unknown("NAME", "data set", name, DATA_SETS))
+    if size not in SIZES:
+        raise CannotMake(unknown("--size", "size", size, SIZES))
+    if not 0 <= seed <= LARGEST_SEED:
+        raise CannotMake(f"--seed: expected a number from 0 to {LARGEST_SEED}, got {seed}")
+    made = make(name, size, folder, seed)
+    said = "made" if made else "already there, its marks renewed for the MMF that is installed"
+    print(f"MINIATURE {name}, size {size}, seed {seed}: {said}")
+    print(
+        f"Use it: refnet run config=projects/{name}/configs/mmbt/refnet_mini.yaml "
+        f"model=refnet_mmbt dataset={name} env.data_dir={shlex.quote(str(folder))}"
+    )

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
-import signal
-import sys
 import tempfile
-import threading
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -35,6 +29,7 @@ from refnet_mmf.experiments.miniature.pictures import SIDE, Scene, render
 from refnet_mmf.experiments.miniature.text_encoder import train_text_encoder
 from refnet_mmf.experiments.miniature.version_marks import mark_as_built
 from refnet_mmf.experiments.versions import versions
+from refnet_mmf.experiments.worker_processes import worker_processes
 from refnet_mmf.paths import MANIFEST
 from refnet_mmf.plugin.errors import shows_tracebacks
 
@@ -196,7 +191,7 @@ def _write(
         for key, sample in samples.items()
     }
     weights = encoders / f"{NETWORK}.pt"
-    with _processes() as pool:
+    with worker_processes(2) as pool:
         picture = pool.submit(_picture_encoder, weights, size, seed, encoder)
         text = pool.submit(
             train_text_encoder,
@@ -283,38 +278,3 @@ def _write_pictures(scenes: Mapping[Path, Scene], bar: int) -> None:
     for file, scene in tqdm(scenes.items(), desc="pictures", unit="picture", position=bar):
         # The options are JPEG's: nearly without loss.
         Image.fromarray(render(scene)).save(file, quality=95, subsampling=0)
-
-
-@contextmanager
-def _processes() -> Iterator[ProcessPoolExecutor]:
-    """Two processes, whose progress bars keep out of each other's way."""
-    context = multiprocessing.get_context("spawn")
-    lock = context.RLock()
-    with ProcessPoolExecutor(2, context, initializer=tqdm.set_lock, initargs=(lock,)) as pool:
-        try:
-            with _deaf_to_ctrl_c():
-                for _ in range(2):
-                    pool.submit(int)
-            yield pool
-        except BaseException:
-            for process in multiprocessing.active_children():
-                process.kill()
-            pool.shutdown(wait=False, cancel_futures=True)
-            print(file=sys.stderr)  # after a bar whose process ended within its line
-            raise
-
-
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Let processes that are started here leave Ctrl-C, which all of a terminal get, to this one.
-
-    A process keeps from its start which signals it ignores.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from refnet_mmf.core.messages import unknown
@@ -18,7 +17,6 @@ from refnet_mmf.experiments.real_data.findings import (
     usable_inputs,
 )
 from refnet_mmf.experiments.real_data.known import DATA_SETS
-from refnet_mmf.plugin.errors import RefnetError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,15 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the data set; return 0 if a run can start from its files."""
-    try:
-        if args.name not in DATA_SETS:
-            raise DataError(unknown("NAME", "data set", args.name, DATA_SETS))
-        data_set = DATA_SETS[args.name]
-        _refuse_inner_folder(args.folder.resolve(), args.name)
-        done = check(data_set, args.folder, everything=args.all, mark=args.mark, own=args.own)
-    except (RefnetError, OSError) as error:
-        print(f"refnet data check: {error}", file=sys.stderr)
-        return 1
+    if args.name not in DATA_SETS:
+        raise DataError(unknown("NAME", "data set", args.name, DATA_SETS))
+    data_set = DATA_SETS[args.name]
+    _refuse_inner_folder(args.folder.resolve(), args.name)
+    done = check(data_set, args.folder, everything=args.all, mark=args.mark, own=args.own)
     print(report(data_set, args.folder.resolve(), done))
     return 0 if usable_inputs(done.findings) else 1
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from refnet_mmf.core.messages import unknown
 from refnet_mmf.experiments.real_data.convert import OPENERS, Report, Request, convert
 from refnet_mmf.experiments.real_data.description import DataError, DataSet, part_of
 from refnet_mmf.experiments.real_data.known import DATA_SETS
-from refnet_mmf.plugin.errors import RefnetError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert the data set; return the exit code."""
-    try:
-        request = _request(args)
-        report = convert(request)
-    except (RefnetError, OSError) as error:
-        print(f"refnet data convert: {error}", file=sys.stderr)
-        return 1
+    request = _request(args)
+    report = convert(request)
     print("\n".join(_lines(request, report)))
     return 0
 

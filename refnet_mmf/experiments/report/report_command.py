@@ -7,7 +7,6 @@ import html
 import os
 import platform
 import shlex
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -19,7 +18,7 @@ from refnet_mmf.experiments.grid.options import (
     check_data_dir,
     check_scale,
 )
-from refnet_mmf.experiments.grid.run_folder import RunFolderError, results_of
+from refnet_mmf.experiments.grid.run_folder import results_of
 from refnet_mmf.experiments.grid.runner import Outcome
 from refnet_mmf.experiments.page import Figure, Page, Section, render_page
 from refnet_mmf.experiments.page_markdown import write_markdown
@@ -73,25 +72,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the page; return the exit code."""
     out: Path = args.out.resolve()
-    try:
-        check_scale(args)
-        if args.markdown is not None and args.markdown.suffix != ".md":
-            raise GridError(f"--markdown: expected a name that ends in .md, got {args.markdown}")
-        scale = cast(Scale, args.scale)
-        data_dir = None if args.data_dir is None else args.data_dir.resolve()
-        if data_dir is not None:
-            check_data_dir(data_dir, scale)
-        if not (out / "runs" / scale).is_dir() and not figures_below(out, scale):
-            raise GridError(
-                f"--out: no results in {out}; 'refnet table 2 --out {args.out}' makes some"
-            )
-        page = build_page(Place(out, scale, data_dir))
-        path = out / f"report_{args.scale}.html"
-        write_atomically(render_page(page), path)
-        written = [path, *(write_markdown(page, args.markdown) if args.markdown else ())]
-    except (GridError, RunFolderError, OSError) as error:
-        print(f"refnet report: {error}", file=sys.stderr)
-        return 1
+    check_scale(args)
+    if args.markdown is not None and args.markdown.suffix != ".md":
+        raise GridError(f"--markdown: expected a name that ends in .md, got {args.markdown}")
+    scale = cast(Scale, args.scale)
+    data_dir = None if args.data_dir is None else args.data_dir.resolve()
+    if data_dir is not None:
+        check_data_dir(data_dir, scale)
+    if not (out / "runs" / scale).is_dir() and not figures_below(out, scale):
+        raise GridError(f"--out: no results in {out}; 'refnet table 2 --out {args.out}' makes some")
+    page = build_page(Place(out, scale, data_dir))
+    path = out / f"report_{args.scale}.html"
+    write_atomically(render_page(page), path)
+    written = [path, *(write_markdown(page, args.markdown) if args.markdown else ())]
     print(f"{as_text(page.sections[0].tables[0])}\n\n{page.notice}")
     say_written(written)
     return 0

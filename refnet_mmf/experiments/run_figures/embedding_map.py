@@ -43,7 +43,6 @@ from refnet_mmf.experiments.run_figures.label_efficiency import method_name
 from refnet_mmf.experiments.tables.embedding_measures import check_has_checkpoint
 from refnet_mmf.experiments.tables.score_table import spell
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
-from refnet_mmf.plugin.errors import one_line, shows_tracebacks
 
 DEFAULTS = Defaults((ENTAILMENT,), ("vilbert",))
 ONE_CLASS = (MEMES, ENTAILMENT)
@@ -164,14 +163,7 @@ def embeddings_of(job: Job) -> EmbeddingFile:
     if found is not None:
         return found
     check_has_checkpoint(job.run.folder)
-    try:
-        return embed_to_file(job.run.folder, "test", path, data_dir=job.data_dir, force=True)
-    except (ValueError, OSError, ModuleNotFoundError):
-        raise
-    except Exception as error:  # whatever MMF raises when it builds a model or reads data
-        if shows_tracebacks():
-            raise
-        raise GridError(f"{job.run.name}: {one_line(error)}") from error
+    return embed_to_file(job.run.folder, "test", path, data_dir=job.data_dir, force=True)
 
 
 def _known_embeddings(path: Path) -> EmbeddingFile | None:

@@ -6,11 +6,14 @@ the checkpoint's hash beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from refnet_mmf import register
@@ -24,8 +27,8 @@ from refnet_mmf.experiments.grid.run_folder import (
 )
 from refnet_mmf.experiments.grid.runner import Outcome
 from refnet_mmf.experiments.versions import versions
+from refnet_mmf.experiments.worker_processes import worker_processes
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
-from refnet_mmf.plugin.errors import one_line, shows_tracebacks
 
 SPLIT = "test"
 """The split that every measure is of; its scores stand among the run's of this split."""
@@ -54,21 +57,27 @@ class EmbeddingMeasure:
         return f"{self.name}_{SPLIT}.json"
 
 
-def measured(outcome: Outcome, measure: EmbeddingMeasure) -> Outcome:
+def measured(outcome: Outcome, measure: EmbeddingMeasure, workers: int) -> Outcome:
     """Add a measure's scores to the results of finished runs; each is measured once.
 
     A run whose scores can't be made is among the failures.
+
+    Args:
+        outcome: the finished runs.
+        measure: what is measured.
+        workers: how many processes measure, of one thread each.
     """
-    with_scores = Outcome(failures=dict(outcome.failures))
-    for job, result in tqdm(outcome.results.items(), desc=measure.name, unit="run"):
-        try:
-            folder = job.run.folder
-            scores = stored_scores(folder, measure) or _measure(folder, measure, job.data_dir)
-        except Exception as error:  # whatever MMF raises when it builds a model or reads data
-            if shows_tracebacks():
-                raise
-            with_scores.failures[job] = f"{measure.name}: {one_line(error)}"
-        else:
+    there = known(outcome, measure)
+    lacking = [job for job in outcome.results if job not in (there.results | there.failures)]
+    made = dict(_measure_all(lacking, measure, workers)) if lacking else {}
+    with_scores = Outcome(failures=dict(there.failures))
+    for job, result in outcome.results.items():
+        scores = made.get(job)
+        if job in there.results:
+            with_scores.results[job] = there.results[job]
+        elif isinstance(scores, str):
+            with_scores.failures[job] = f"{measure.name}: {scores}"
+        elif scores is not None:
             with_scores.results[job] = _joined(job, result, scores)
     return with_scores
 
@@ -129,13 +138,30 @@ def check_has_checkpoint(folder: Path) -> None:
         )
 
 
+def _measure_all(
+    jobs: Sequence[Job], measure: EmbeddingMeasure, workers: int
+) -> Iterator[tuple[Job, Scores | str]]:
+    """Measure finished runs; yield the scores of each, or what went wrong."""
+    with worker_processes(min(workers, len(jobs))) as pool:
+        futures = {
+            pool.submit(_measure, job.run.folder, measure, job.data_dir): job for job in jobs
+        }
+        for future in tqdm(as_completed(futures), measure.name, len(jobs), unit="run"):
+            try:
+                yield futures[future], future.result()
+            except (ValueError, OSError) as error:
+                yield futures[future], str(error)
+
+
 def _measure(folder: Path, measure: EmbeddingMeasure, data_dir: Path) -> Scores:
     check_has_checkpoint(folder)
     register()
     from refnet_mmf.plugin.embeddings import embed
 
-    embedded = {split: embed(folder, split, data_dir) for split in measure.splits}
-    scores = measure.score({split: made.embeddings for split, made in embedded.items()})
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        embedded = {split: embed(folder, split, data_dir, bar=False) for split in measure.splits}
+        scores = measure.score({split: made.embeddings for split, made in embedded.items()})
     checkpoint = embedded[SPLIT].checkpoint
     content: dict[str, Any] = {
         "checkpoint": checkpoint.name,

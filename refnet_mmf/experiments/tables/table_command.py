@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--match", help=f"of tables 1 and 7: {' or '.join(MATCHES)} label set (exact)"
     )
     add_grid_arguments(parser)
+    parser.set_defaults(goes_on=True)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -72,30 +73,23 @@ def run(args: argparse.Namespace) -> int:
             f"refnet table: {unknown('TABLE', 'table', args.name, TABLES_SHOWN)}", file=sys.stderr
         )
         return 2
-    try:
-        _check_match(name, args.match)
-        options = read_grid_options(args)
-        if name == training_time.NAME:
-            return _make_times(options)
-        parts = parts_of(name, args.match or "exact")
-        jobs = jobs_for(list(dict.fromkeys(c for part in parts for c in part.cells)), options)
-        if options.dry_run:
-            print_commands(jobs, options)
-            return 0
-        make_data_for(_with_data_to_read(jobs, name), options)
-        check_commands(jobs, with_data=True)
-        outcome = run_all(jobs, options.workers, submission=options.submission)
-        if name in MEASURES:
-            outcome = measured(outcome, MEASURES[name])
-        outcome = with_every_score(parts, outcome)
-        suffix = "" if args.match in (None, "exact") else f"_{args.match}"
-        return _write(parts, outcome, jobs, options, f"table_{name}{suffix}_{options.scale}")
-    except (ValueError, OSError) as error:
-        print(f"refnet table: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("refnet table: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+    _check_match(name, args.match)
+    options = read_grid_options(args)
+    if name == training_time.NAME:
+        return _make_times(options)
+    parts = parts_of(name, args.match or "exact")
+    jobs = jobs_for(list(dict.fromkeys(c for part in parts for c in part.cells)), options)
+    if options.dry_run:
+        print_commands(jobs, options)
+        return 0
+    make_data_for(_with_data_to_read(jobs, name), options)
+    check_commands(jobs, with_data=True)
+    outcome = run_all(jobs, options.workers, submission=options.submission)
+    if name in MEASURES:
+        outcome = measured(outcome, MEASURES[name], options.workers)
+    outcome = with_every_score(parts, outcome)
+    suffix = "" if args.match in (None, "exact") else f"_{args.match}"
+    return _write(parts, outcome, jobs, options, f"table_{name}{suffix}_{options.scale}")
 
 
 def _check_match(name: str, match: str | None) -> None:

@@ -143,26 +143,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--skip-failed", action="store_true", help="choose although trials have failed"
     )
     add_grid_arguments(parser, only=False)
+    parser.set_defaults(goes_on=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Search, choose, evaluate the choice; return the exit code: 1 where a run has failed."""
+    options = _read_options(args)
+    if options.grid.dry_run:
+        return _print_commands(options)
     try:
-        options = _read_options(args)
-        if options.grid.dry_run:
-            return _print_commands(options)
         with _alone(options.path):
             return _tune(options)
-    except (ValueError, OSError) as error:
-        print(f"refnet tune: {error}", file=sys.stderr)
-        return 1
     except OptunaError as error:
         said = first_line(error)
-        print(f"refnet tune: the file of the search cannot be written: {said}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("refnet tune: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+        raise GridError(f"the file of the search cannot be written: {said}") from error
 
 
 @contextmanager
