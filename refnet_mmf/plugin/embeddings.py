@@ -11,6 +11,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def embed(
     data_set: str | None = None,
     batch_size: int = 64,
     *,
+    queries: bool = True,
     bar: bool = True,
 ) -> Embedded:
     """Collect what a checkpoint's network makes of a split.
@@ -95,6 +97,7 @@ def embed(
             name a file below its own, that below this one is meant.
         data_set: one of the run's; None: its only one.
         batch_size: changes nothing but speed and memory.
+        queries: collect those with one modality alone, too, which takes as long again for each.
         bar: show progress.
 
     Raises:
@@ -120,14 +123,20 @@ def embed(
             raise RefnetError(f"dataset_config.{name}.annotations.{split}: names no file")
         settings = model.settings.refiner
         pooler = DEFAULT_POOLER if settings is None else settings.pooler
-        embeddings = collect(model, dataset, pooler, batch_size, bar=bar)
+        embeddings = collect(model, dataset, pooler, batch_size, queries=queries, bar=bar)
     return Embedded(
         embeddings, checkpoint.path, str(config.model), name, place, split=split, pooler=pooler
     )
 
 
 def collect(
-    model: Any, dataset: Any, pooler: str, batch_size: int, *, bar: bool = True
+    model: Any,
+    dataset: Any,
+    pooler: str,
+    batch_size: int,
+    *,
+    queries: bool = True,
+    bar: bool = True,
 ) -> EmbeddingSet:
     """Run a model over a split, on a GPU where there is one.
 
@@ -136,6 +145,7 @@ def collect(
         dataset: the split, as MMF's builder gives it.
         pooler: of the features.
         batch_size: how many samples at a time.
+        queries: collect those with one modality alone, too.
         bar: show progress.
 
     Raises:
@@ -160,7 +170,10 @@ def collect(
     try:
         with torch.inference_mode(), progress:
             for batch in loader:
-                for column, rows in _of_batch(model, reader, batch.to(device), names, pooler):
+                batch = batch.to(device)
+                kept = _of_batch(model, reader, batch, names, pooler)
+                asked = _queries(model, reader, batch, names) if queries else ()
+                for column, rows in chain(kept, asked):
                     columns[column].append(rows.detach().cpu().numpy())
                 progress.update(len(columns["fused"][-1]))
     except ValueError as error:
@@ -200,6 +213,12 @@ def _of_batch(
         held = read(batch) if name in names else None
         if held is not None:
             yield f"inputs.{name}", held
+
+
+def _queries(
+    model: Any, reader: FusionReader, batch: Any, names: Sequence[str]
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield the fused embeddings of a batch with one modality alone, by the name of its column."""
     for name in names if set(names) <= set(WITHOUT) else ():
         query = batch
         for other in names:

@@ -23,7 +23,10 @@ if sys.argv[2] == "fewer rules":
 from refnet_mmf.porting import install
 parser = argparse.ArgumentParser()
 install.add_arguments(parser)
-sys.exit(install.run(parser.parse_args(sys.argv[3:])))
+try:
+    sys.exit(install.run(parser.parse_args(sys.argv[3:])))
+except (ValueError, OSError) as error:
+    sys.exit(f"refnet install-mmf: {error}")
 """
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

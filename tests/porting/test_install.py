@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sysconfig
 from pathlib import Path
 
 import pytest
 
-from refnet_mmf.porting import environment, install
+from refnet_mmf.cli import main
+from refnet_mmf.porting import environment
 from refnet_mmf.porting.environment import installed_version
 from refnet_mmf.porting.lines import PYPI_VERSION, read_checkout
 from tests.porting.samples import command_of, mmf_run, site_packages, state
@@ -16,9 +16,7 @@ from tests.porting.samples import command_of, mmf_run, site_packages, state
 
 def run(*arguments: object) -> int:
     """Runs the command in this process."""
-    parser = argparse.ArgumentParser()
-    install.add_arguments(parser)
-    return install.run(parser.parse_args([str(argument) for argument in arguments]))
+    return main(["install-mmf", *map(str, arguments)])
 
 
 def test_installs_once_and_again_when_the_rules_change(python: Path, wheel: Path) -> None:

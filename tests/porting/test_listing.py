@@ -1,17 +1,15 @@
 """The list of rules that the user reads."""
 
-import argparse
 from pathlib import Path
 
 import pytest
 
-from refnet_mmf.porting import install, listing, rules_main, rules_pypi
+from refnet_mmf.cli import main
+from refnet_mmf.porting import listing, rules_main, rules_pypi
 
 
 def run(*arguments: str) -> int:
-    parser = argparse.ArgumentParser()
-    install.add_arguments(parser)
-    return install.run(parser.parse_args(arguments))
+    return main(["install-mmf", *arguments])
 
 
 def test_the_list_holds_every_reason_and_file(capsys: pytest.CaptureFixture[str]) -> None:

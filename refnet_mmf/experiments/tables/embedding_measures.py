@@ -45,11 +45,13 @@ class EmbeddingMeasure:
         splits: whose embeddings it needs.
         score: gives its scores, in 0..1 by name, for the embeddings by split; a ValueError is
             the reason why there are none.
+        queries: it needs those with one modality alone, too.
     """
 
     name: str
     splits: tuple[str, ...]
     score: Callable[[Mapping[str, EmbeddingSet]], Scores]
+    queries: bool
 
     @property
     def file_name(self) -> str:
@@ -160,7 +162,10 @@ def _measure(folder: Path, measure: EmbeddingMeasure, data_dir: Path) -> Scores:
 
     torch.set_num_threads(1)
     with threadpool_limits(1):
-        embedded = {split: embed(folder, split, data_dir, bar=False) for split in measure.splits}
+        embedded = {
+            split: embed(folder, split, data_dir, queries=measure.queries, bar=False)
+            for split in measure.splits
+        }
         scores = measure.score({split: made.embeddings for split, made in embedded.items()})
     checkpoint = embedded[SPLIT].checkpoint
     content: dict[str, Any] = {

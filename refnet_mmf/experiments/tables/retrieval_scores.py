@@ -40,4 +40,4 @@ def retrieval_scores(embeddings: Mapping[str, EmbeddingSet]) -> dict[str, float]
     return scores
 
 
-RETRIEVAL = EmbeddingMeasure("retrieval", (SPLIT,), retrieval_scores)
+RETRIEVAL = EmbeddingMeasure("retrieval", (SPLIT,), retrieval_scores, queries=True)
