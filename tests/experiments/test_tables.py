@@ -25,7 +25,12 @@ from refnet_mmf.experiments.run_figures.choices import DATA_SETS
 from refnet_mmf.experiments.table_files import as_csv, as_latex, as_markdown, write_tables
 from refnet_mmf.experiments.tables.known_tables import SCORE_TABLES, parts_of
 from refnet_mmf.experiments.tables.paper_tables import REFINER_OF_THE_FILES, TABLES, gamma_cell
-from refnet_mmf.experiments.tables.score_table import compare_gains, comparison_rows, score_rows
+from refnet_mmf.experiments.tables.score_table import (
+    compare_gains,
+    comparison_rows,
+    score_rows,
+    tables_of,
+)
 from refnet_mmf.paths import CONFIGS, PROJECTS
 
 SEEDS = (0, 1, 2)
@@ -101,26 +106,36 @@ def _values(results, cell, column):
 def test_a_table_holds_mean_std_and_paired_test_of_its_runs(table):
     results = _results(table)
     shown = score_rows(table, results)
+    in_paper = {title for row in table.rows for title in row.paper}
+    header, places = ["model"], {}
+    for column in table.columns:
+        places[column.title] = len(header)
+        header += [column.title, "paper"] if column.title in in_paper else [column.title]
+    assert shown.header == header
     *methods, runs = shown.rows
-    assert runs == ["runs", *["6", ""] * len(table.columns)]
+    assert runs == ["runs", *("" if title == "paper" else "6" for title in header[1:])]
     if any(column.chance is not None for column in table.columns):
         by_chance = methods.pop()
         assert by_chance[0] == "by chance"
-        for column, cell in zip(table.columns, by_chance[1::2], strict=True):
+        for column in table.columns:
+            cell = by_chance[places[column.title]]
             assert cell == {None: "-", 50.0: "50.00"}.get(column.chance, cell)
     for row, cells in zip(table.rows, methods, strict=True):
-        assert cells[0] == row.title
-        for place, column in enumerate(table.columns):
+        assert cells[0] == row.title and len(cells) == len(header)
+        for column in table.columns:
+            place = places[column.title]
+            if column.title in in_paper:
+                paper = row.paper.get(column.title)
+                assert cells[place + 1].startswith("-" if paper is None else f"{paper[0]:.2f}")
             if column.key not in row.cells:
-                assert cells[1 + 2 * place] == cells[2 + 2 * place] == "-"
+                assert cells[place] == "-"
                 continue
             values = _values(results, row.cells[column.key], column)
             assert len(values) == 6
-            assert cells[1 + 2 * place] == f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
-            paper = row.paper.get(column.title)
-            assert cells[2 + 2 * place].startswith("-" if paper is None else f"{paper[0]:.2f}")
+            assert cells[place] == f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
     compared = comparison_rows(table, results)
     assert f"{len(compared.rows)} comparisons" in compared.caption
+    assert ("paper's difference" in compared.header) == bool(in_paper)
     for cells in compared.rows:
         shown = dict(zip(compared.header, cells, strict=True))
         column = next(column for column in table.columns if column.title == shown["metric"])
@@ -246,6 +261,13 @@ def test_the_table_of_gamma_shows_what_validation_would_choose_beside_what_the_t
     values = _values(_results(table), table.rows[1].cells["5"], column)
     spelt = shown.rows[1][shown.header.index(column.title)]
     assert spelt == f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
+
+
+def test_a_part_of_which_no_run_is_finished_is_not_shown():
+    parts = parts_of("gamma")
+    results = _results(parts[0])
+    shown = tables_of(parts, results)
+    assert shown == [score_rows(parts[0], results), comparison_rows(parts[0], results)]
 
 
 def test_what_a_random_order_finds_stands_below_what_is_found():

@@ -42,8 +42,7 @@ from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, p
 from refnet_mmf.experiments.tables.score_table import (
     COMPARISON,
     ScoreTable,
-    comparison_rows,
-    score_rows,
+    tables_of,
     with_every_score,
 )
 from refnet_mmf.experiments.versions import versions
@@ -190,12 +189,7 @@ def _section(title: str, parts: Sequence[ScoreTable], outcome: Outcome) -> Secti
     return Section(
         f"Table {parts[0].name}: {title}",
         [*dict.fromkeys(note for part in parts for note in part.notes), *notes],
-        [
-            rows(part, outcome.results)
-            for part in parts
-            for rows in (score_rows, comparison_rows)
-            if outcome.results
-        ],
+        tables_of(parts, outcome.results),
         commands=[from_here(command) for command in one_of_each.values()],
     )
 

@@ -159,8 +159,19 @@ def chance_of(table: ScoreTable, column: Column, results: Mapping[Job, Result]) 
     return fmean(values) if values else None
 
 
+def tables_of(parts: Sequence[ScoreTable], results: Mapping[Job, Result]) -> list[Table]:
+    """Return scores and differences of the parts of a table that have finished runs."""
+    cells = {job.cell for job in results}
+    return [
+        rows(part, results)
+        for part in parts
+        if not cells.isdisjoint(part.cells)
+        for rows in (score_rows, comparison_rows)
+    ]
+
+
 def score_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
-    """Return means and standard deviations over runs, and the paper's values beside them.
+    """Return means and standard deviations over runs, and the paper's values beside those it has.
 
     Below them stands over how many runs, see `column_scores`, and what guessing scores.
     """
@@ -168,14 +179,20 @@ def score_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
     counts, by_chance = [RUNS], [BY_CHANCE]
     header = ["model"]
     for column in table.columns:
-        header += [column.title, "paper"]
         own = column_scores(table, column, results)
+        header.append(column.title)
         for row, cells in zip(table.rows, rows, strict=True):
-            values = list(own.get(row.title, {}).values())
-            cells += [spell(summarize(values)), spell_paper(row.paper, column.title)]
-        counts += [span([len(values) for values in own.values()]), ""]
+            cells.append(spell(summarize(list(own.get(row.title, {}).values()))))
+        counts.append(span([len(values) for values in own.values()]))
         guessed = chance_of(table, column, results)
-        by_chance += ["-" if guessed is None else f"{guessed:.2f}", ""]
+        by_chance.append("-" if guessed is None else f"{guessed:.2f}")
+        if any(column.title in row.paper for row in table.rows):
+            for cells, said in zip(
+                (header, *rows, counts, by_chance),
+                ("paper", *(spell_paper(row.paper, column.title) for row in table.rows), "", ""),
+                strict=True,
+            ):
+                cells.append(said)
     if any(column.chance is not None for column in table.columns):
         rows.append(by_chance)
     caption = (
@@ -218,7 +235,7 @@ def column_scores(
 def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
     """Return each method's difference to its baseline, paired over the seeds of `column_scores`."""
     found = {column.title: column_scores(table, column, results) for column in table.columns}
-    rows, made, of_data_seeds = [], [], []
+    rows, made, of_data_seeds, paper = [], [], [], []
     for row in table.rows:
         if not row.baseline:
             continue
@@ -230,8 +247,8 @@ def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
             compared = compare_scores(own, theirs)
             made.append(compared)
             of_data_seeds.append(differences_by_data_seed(own, theirs))
-            paper = _paper_difference(row, baseline, column.title)
-            rows.append([row.title, row.baseline, column.title, *spell_comparison(compared), paper])
+            rows.append([row.title, row.baseline, column.title, *spell_comparison(compared)])
+            paper.append(_paper_difference(row, baseline, column.title))
     header = ["model", "against", "metric", *COMPARISON]
     caption = (
         f"{table.heading}, differences in points, paired over seeds: "
@@ -244,8 +261,12 @@ def comparison_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
         caption += "; the pairs of several data seeds count as independent"
         for cells, of_one in zip(rows, of_data_seeds, strict=True):
             spelt = ", ".join(f"{seed}: {gain:+.2f}" for seed, gain in of_one.items())
-            cells.insert(-1, spelt or "-")
-    return Table(caption, [*header, "paper's difference"], rows)
+            cells.append(spelt or "-")
+    if any(row.paper for row in table.rows):
+        header.append("paper's difference")
+        for cells, said in zip(rows, paper, strict=True):
+            cells.append(said)
+    return Table(caption, header, rows)
 
 
 def scores_of_both(

@@ -34,8 +34,7 @@ from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, p
 from refnet_mmf.experiments.tables.retrieval_tables import TITLES as RETRIEVAL_TITLES
 from refnet_mmf.experiments.tables.score_table import (
     ScoreTable,
-    comparison_rows,
-    score_rows,
+    tables_of,
     with_every_score,
 )
 from refnet_mmf.experiments.versions import spell_versions, versions
@@ -149,9 +148,7 @@ def _write(
     options: GridOptions,
     file_name: str,
 ) -> int:
-    tables = [
-        rows(part, outcome.results) for part in parts for rows in (score_rows, comparison_rows)
-    ]
+    tables = tables_of(parts, outcome.results)
     failed = failure_notes(outcome.failures)
     if outcome.results:
         notes = [
