@@ -66,6 +66,7 @@ for table in snli-ve 3 6 4 5 a2 a5 probes a7; do
   test -f "$out/figures/figure_${figure}_mini.svg" || on_runs figure $figure --seeds 5
 done
 on_runs table gamma --seeds 8
+on_runs tune mmimdb --model gmu --set refnet.labels.fraction=0.05 --gamma 0:30 --zeta 0
 on_runs figure 4 --seeds 5
 on_runs figure 7 --seeds 5
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts what the finished runs below a folder have come to (JSON; no logs, no checkpoints), and the
-# drawn figures, into runs.tar.xz, from which commands.sh goes on elsewhere:
+# Puts what the finished runs and searches below a folder have come to (JSON; no logs, no
+# checkpoints), and the drawn figures, into runs.tar.xz, from which commands.sh goes on elsewhere:
 #
 #     docs/results/keep.sh FOLDER
 set -euo pipefail
@@ -13,6 +13,7 @@ find runs -name result.json -printf '%h\n' | sort | while read -r folder; do
 done > "$list"
 runs=$(grep -c '/result.json$' "$list") || { echo "$1: no finished run below it" >&2; exit 1; }
 find runs -name 'round-*.json' | sort >> "$list"
+test ! -d tune || find tune -name '*.json' | sort >> "$list"
 test ! -d figures || find figures -name 'figure_*' | sort >> "$list"
 tar --create --xz --file "$kept.new" --mtime=@0 --owner=0 --group=0 --numeric-owner --files-from "$list"
 mv "$kept.new" "$kept"

@@ -94,6 +94,16 @@ def test_the_best_of_the_validation_split_is_chosen_and_shown_beside_the_baselin
     differences = {row["metric"]: row["difference"] for row in rows(place, "_3")}
     assert differences[f"{MICRO} test"] == "+10.00" and differences[f"{MACRO} test"] == "-5.00"
 
+    assert main(["report", "--out", str(place.out), "--data-dir", str(place.data_dir)]) == 0
+    report = (place.out / "report_mini.html").read_text()
+    assert f"Search: {DATA_SET}, {MODEL}" in report and "Chosen minus baseline" in report
+    record = place.out / f"tune/tune_{DATA_SET}_{MODEL}_mini.json"
+    for damaged in ("{}", record.read_text()[:100]):
+        record.write_text(damaged)
+        capsys.readouterr()
+        assert main(["report", "--out", str(place.out), "--data-dir", str(place.data_dir)]) == 1
+        assert capsys.readouterr().err.startswith(f"refnet report: {record}: ")
+
 
 def test_the_test_split_ends_a_search(place, capsys):
     settings = write_trials(place)

@@ -45,6 +45,7 @@ from refnet_mmf.experiments.tables.score_table import (
     tables_of,
     with_every_score,
 )
+from refnet_mmf.experiments.tune.record import read_records
 from refnet_mmf.experiments.versions import versions
 from refnet_mmf.plugin.atomic_file import write_atomically
 
@@ -133,6 +134,10 @@ def build_page(place: Place) -> Page:
         title = f"Table {training_time.NAME}: {training_time.TITLE}"
         notes = training_time.time_notes(times)
         sections.append(Section(title, notes, [training_time.time_rows(rounds, times)]))
+    sections += [
+        Section(f"Search: {search.title}", search.notes, search.tables)
+        for search in read_records(place.out, place.scale)
+    ]
     drawn = figures_below(place.out, place.scale)
     if drawn:
         figures = [

@@ -34,6 +34,7 @@ from refnet_mmf.experiments.grid.yaml_hashes import yaml_hashes
 from refnet_mmf.experiments.miniature.command import LARGEST_SEED
 from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.table_files import say_written, show_tables, write_tables
+from refnet_mmf.experiments.tune.record import Record, write_record
 from refnet_mmf.experiments.tune.results import choice_rows, trial_rows
 from refnet_mmf.experiments.tune.search import Search, Trial
 from refnet_mmf.experiments.tune.space import Space, baseline_cell, read_range, searched_cell
@@ -300,7 +301,10 @@ def _write(
         f"{made_with}.",
         *failures,
     ]
-    paths = write_tables(every, notes, options.grid.out / "tune", options.name)
+    folder = options.grid.out / "tune"
+    record = Record(f"{options.data_set}, {options.model}", every, notes)
+    paths = write_tables(every, notes, folder, options.name)
+    write_record(record, folder / f"{options.name}.json")
     if show:
         show_tables(every, notes)
         say_written(paths)
