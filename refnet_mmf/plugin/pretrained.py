@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import transformers
 from mmf.common.registry import registry
 from mmf.utils.download import download_pretrained_model
 from omegaconf import OmegaConf, open_dict
@@ -54,11 +57,23 @@ def build_pretrained(model_class: Any, checkpoint: CheckpointFile) -> Any:
             section.model = model_class.name
         model = model_class(section)
         model.is_pretrained = True
-        model.build()
+        with _without_words_on_initial_weights():
+            model.build()
         _load(model, checkpoint.weights, checkpoint.path)
     finally:
         registry.register("config", previous)
     return model.eval()
+
+
+@contextmanager
+def _without_words_on_initial_weights() -> Iterator[None]:
+    """Have Transformers not warn of weights that are new: the checkpoint's take their place."""
+    level = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(level)
 
 
 def _is_zoo_key(source: str, model_class: Any) -> bool:

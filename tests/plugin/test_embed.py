@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -79,6 +81,17 @@ def expected_labels(data, data_set):
     file = data / "datasets/mmimdb/defaults/extras/classes_mm_imdb.txt"
     names = ["<unk>", *(n for n in file.read_text().splitlines() if n != "<unk>")]
     return [[int(name in [g.lower() for g in row["genres"]]) for name in names] for row in rows]
+
+
+@pytest.mark.slow
+def test_nothing_is_said_of_first_weights_that_the_checkpoint_replaces(trained, tmp_path):
+    _, run = trained("visual_entailment", "vilbert", "refnet")
+    words = ["embed", str(run), "--split", "val", "--out", str(tmp_path / "val.npz")]
+    done = subprocess.run(
+        [sys.executable, "-m", "refnet_mmf.cli", *words], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "newly initialized" not in done.stderr + done.stdout
 
 
 CELLS = [
