@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return _stopped(args, missing_package(error.name))
     except KeyboardInterrupt as interrupted:
-        goes_on = "; the same command goes on from here" if "goes_on" in args else ""
+        goes_on = "; the same command goes on from here" if getattr(args, "goes_on", False) else ""
         return _stopped(args, (str(interrupted) or "interrupted") + goes_on, code=130)
     except Exception as error:
         if shows_tracebacks():

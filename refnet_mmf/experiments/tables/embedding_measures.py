@@ -69,18 +69,15 @@ def measured(outcome: Outcome, measure: EmbeddingMeasure, workers: int) -> Outco
         measure: what is measured.
         workers: how many processes measure, of one thread each.
     """
-    there = known(outcome, measure)
-    lacking = [job for job in outcome.results if job not in (there.results | there.failures)]
+    with_scores = known(outcome, measure)
+    lacking = with_scores.lacking(list(outcome.results))
     made = dict(_measure_all(lacking, measure, workers)) if lacking else {}
-    with_scores = Outcome(failures=dict(there.failures))
-    for job, result in outcome.results.items():
-        scores = made.get(job)
-        if job in there.results:
-            with_scores.results[job] = there.results[job]
-        elif isinstance(scores, str):
+    for job in lacking:
+        scores = made[job]
+        if isinstance(scores, str):
             with_scores.failures[job] = f"{measure.name}: {scores}"
-        elif scores is not None:
-            with_scores.results[job] = _joined(job, result, scores)
+        else:
+            with_scores.results[job] = _joined(job, outcome.results[job], scores)
     return with_scores
 
 

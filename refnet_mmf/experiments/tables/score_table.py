@@ -175,32 +175,26 @@ def score_rows(table: ScoreTable, results: Mapping[Job, Result]) -> Table:
 
     Below them stands over how many runs, see `column_scores`, and what guessing scores.
     """
-    rows = [[row.title] for row in table.rows]
-    counts, by_chance = [RUNS], [BY_CHANCE]
-    header = ["model"]
+    columns = [["model", *(row.title for row in table.rows), BY_CHANCE, RUNS]]
     for column in table.columns:
         own = column_scores(table, column, results)
-        header.append(column.title)
-        for row, cells in zip(table.rows, rows, strict=True):
-            cells.append(spell(summarize(list(own.get(row.title, {}).values()))))
-        counts.append(span([len(values) for values in own.values()]))
+        means = [spell(summarize(list(own.get(row.title, {}).values()))) for row in table.rows]
         guessed = chance_of(table, column, results)
-        by_chance.append("-" if guessed is None else f"{guessed:.2f}")
+        by_chance = "-" if guessed is None else f"{guessed:.2f}"
+        runs = span([len(values) for values in own.values()])
+        columns.append([column.title, *means, by_chance, runs])
         if any(column.title in row.paper for row in table.rows):
-            for cells, said in zip(
-                (header, *rows, counts, by_chance),
-                ("paper", *(spell_paper(row.paper, column.title) for row in table.rows), "", ""),
-                strict=True,
-            ):
-                cells.append(said)
-    if any(column.chance is not None for column in table.columns):
-        rows.append(by_chance)
+            said = (spell_paper(row.paper, column.title) for row in table.rows)
+            columns.append(["paper", *said, "", ""])
+    header, *rows = map(list, zip(*columns, strict=True))
+    if all(column.chance is None for column in table.columns):
+        rows = [row for row in rows if row[0] != BY_CHANCE]
     caption = (
         f"{table.heading}. {table.title}, per cent: mean ± standard deviation over seeds and data "
         "seeds: of those that a baseline and all that is compared with it have, or, where there "
         "are none, each row's own"
     )
-    return Table(caption, header, [*rows, counts])
+    return Table(caption, header, rows)
 
 
 def column_scores(
