@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import accuracy_score, f1_score, r2_score
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.preprocessing import StandardScaler
 
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
 
@@ -60,8 +59,8 @@ def feature_probe(
 ) -> tuple[float, float]:
     """Fit ridge regression from embeddings to what is to be read from them.
 
-    The embeddings' columns are standardised by the training split, and alpha is chosen there by
-    leave-one-out.
+    The embeddings are scaled by `_brought_to_unit_scale`, and alpha is chosen on the training split
+    by leave-one-out.
 
     Args:
         train: embeddings [N, F] and features of a modality, or its inputs, [N, D].
@@ -72,8 +71,7 @@ def feature_probe(
         R^2 on the test samples, the columns' weighted by their variance: 1 is all, 0 is what the
         mean of the test samples gives, and below that is worse. And the alpha that was chosen.
     """
-    scaler = StandardScaler().fit(train[0])
-    fitted, judged = (scaler.transform(part[0].astype(np.float64)) for part in (train, test))
+    fitted, judged = _brought_to_unit_scale(train[0], test[0])
     ridge = RidgeCV(alphas=alphas).fit(fitted, train[1].astype(np.float64))
     given, wanted = ridge.predict(judged), test[1].astype(np.float64)
     score = r2_score(wanted, given.reshape(wanted.shape), multioutput="variance_weighted")
@@ -81,7 +79,7 @@ def feature_probe(
 
 
 def label_probe(train: tuple[Array, Array], test: tuple[Array, Array]) -> LabelProbe:
-    """Fit logistic regression from embeddings to labels.
+    """Fit logistic regression from embeddings, scaled as for `feature_probe`, to labels.
 
     Args:
         train: embeddings [N, F], and class indices [N] or label sets [N, C].
@@ -90,8 +88,7 @@ def label_probe(train: tuple[Array, Array], test: tuple[Array, Array]) -> LabelP
     Raises:
         ValueError: the training split has one class alone.
     """
-    scaler = StandardScaler().fit(train[0])
-    inputs, others = scaler.transform(train[0]), scaler.transform(test[0])
+    inputs, others = _brought_to_unit_scale(train[0], test[0])
     logistic = LogisticRegression(max_iter=MOST_STEPS)
     if train[1].ndim == 1:
         classes, counts = np.unique(train[1], return_counts=True)
@@ -108,6 +105,17 @@ def label_probe(train: tuple[Array, Array], test: tuple[Array, Array]) -> LabelP
     given[:, varied] = probe.predict(others).reshape(len(others), -1)
     score = f1_score(test[1], given, average="micro", zero_division=0)
     return LabelProbe("micro F1", float(score), _frequency_f1(train[1], test[1]))
+
+
+def _brought_to_unit_scale(train: Array, test: Array) -> tuple[Array, Array]:
+    """Subtract the training mean, and divide all columns by one number: their mean variance's root.
+
+    A column of its own scale each would let a saturated one, nearly constant on the training split,
+    stand thousands of deviations out in a test sample.
+    """
+    mean = train.mean(axis=0, dtype=np.float64)
+    scale = float(np.sqrt(train.var(axis=0, dtype=np.float64).mean())) or 1.0
+    return (train - mean) / scale, (test - mean) / scale
 
 
 def _frequency_f1(train: Array, test: Array) -> float:

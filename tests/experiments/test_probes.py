@@ -13,6 +13,10 @@ def random():
     return np.random.default_rng(0)
 
 
+def label_score(*parts):
+    return label_probe(*parts).score
+
+
 def halves(*arrays):
     half = COUNT // 2
     return tuple(a[:half] for a in arrays), tuple(a[half:] for a in arrays)
@@ -43,6 +47,34 @@ def test_more_columns_than_samples(random):
     embeddings = random.normal(size=(COUNT, 3)) @ random.normal(size=(3, 2 * COUNT))
     score, _ = feature_probe(*halves(embeddings, embeddings[:, :5]))
     assert score > 0.999
+
+
+def test_a_saturated_column(random):
+    """Nearly constant on the training split, it moves in one test sample, and spoils nothing."""
+    embeddings = random.normal(size=(COUNT, WIDTH))
+    features = embeddings + random.normal(size=(COUNT, WIDTH))
+    labels = (embeddings[:, 0] > 0).astype(int)
+    saturated = 1 - 1e-5 * random.random((COUNT, 1))
+    saturated[-1] = 0.9
+    widened = np.hstack([embeddings, saturated])
+    for probe, target in (
+        (lambda *parts: feature_probe(*parts)[0], features),
+        (label_score, labels),
+    ):
+        without = probe(*halves(embeddings, target))
+        assert probe(*halves(widened, target)) == pytest.approx(without, abs=0.01)
+
+
+def test_scale_and_shift_of_an_embedding_change_nothing(random):
+    embeddings = random.normal(size=(COUNT, WIDTH))
+    features = embeddings + random.normal(size=(COUNT, WIDTH))
+    score, alpha = feature_probe(*halves(embeddings, features))
+    assert feature_probe(*halves(1e-3 * embeddings + 7, features)) == (pytest.approx(score), alpha)
+
+
+def test_an_embedding_that_does_not_vary(random):
+    constant, features = np.ones((COUNT, 3), np.float16), random.normal(size=(COUNT, 2))
+    assert feature_probe(*halves(constant, features))[0] == pytest.approx(0, abs=0.05)
 
 
 def test_classes(random):
