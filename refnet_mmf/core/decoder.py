@@ -48,9 +48,7 @@ def build_decoder(
         ("target_dim", target_dim),
         *((f"hidden_dims[{i}]", width) for i, width in enumerate(hidden_dims)),
     ]:
-        if isinstance(width, bool) or not isinstance(width, int):
-            raise TypeError(f"{place}: expected a whole number, got {width!r}")
-        check_number(place, width, minimum=1)
+        check_width(place, width)
     check_name("activation", "activation", activation, ACTIVATIONS)
     check_number("dropout", dropout, minimum=0, below=1)
 
@@ -61,3 +59,15 @@ def build_decoder(
             layers.append(nn.Dropout(dropout))
     layers.append(nn.Linear(hidden_dims[-1], target_dim))
     return nn.Sequential(*layers)
+
+
+def check_width(place: str, width: object) -> None:
+    """Refuse what can't be the width of a layer.
+
+    Raises:
+        TypeError: it is not a whole number.
+        ValueError: it is below 1.
+    """
+    if isinstance(width, bool) or not isinstance(width, int):
+        raise TypeError(f"{place}: expected a whole number, got {width!r}")
+    check_number(place, width, minimum=1)

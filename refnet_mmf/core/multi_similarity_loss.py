@@ -10,7 +10,9 @@ from refnet_mmf.core.label_pairs import MATCHES, positives_and_negatives
 from refnet_mmf.core.messages import check_name, check_number
 from refnet_mmf.core.precision import at_least_float32, without_autocast
 from refnet_mmf.core.reduction import connected_zero
-from refnet_mmf.core.similarity import self_cosine
+from refnet_mmf.core.similarity import self_cosine, self_products
+
+SIMILARITIES = {"cosine": self_cosine, "dot": self_products}
 
 
 def multi_similarity_loss(
@@ -22,10 +24,11 @@ def multi_similarity_loss(
     base: float = 0.5,
     epsilon: float | None = 0.1,
     match: str = "intersect",
+    similarity: str = "cosine",
 ) -> Tensor:
     r"""Pull samples with a label in common together, push the others apart.
 
-    With S the cosine similarities, P_i and N_i the positives and negatives of anchor i:
+    With S the similarities, P_i and N_i the positives and negatives of anchor i:
 
     .. math::
         L = \frac{1}{B} \sum_i \Big\{
@@ -34,7 +37,8 @@ def multi_similarity_loss(
 
     The paper's text gives alpha = 50 and beta = 2 in this formula; Wang et al. (2019) and the
     authors' released code weight the positives by 2 and the negatives by 50, which are the defaults
-    here. The literal reading is ``alpha=50, beta=2``.
+    here, and so is their similarity, the cosine, where the paper has the dot product. The literal
+    reading is ``alpha=50, beta=2, epsilon=None, similarity="dot"``.
 
     The paper's formula has no mining; Wang et al. and the released code keep, for each anchor, the
     negatives with ``S + epsilon >`` its least similar positive and the positives with
@@ -44,13 +48,14 @@ def multi_similarity_loss(
     Memory grows with B^2.
 
     Args:
-        embeddings: [B, D], any length: they are normalised here.
+        embeddings: [B, D], any length: for the cosine they are normalised here.
         targets: class indices [B], or multi-hot label sets [B, C].
         alpha: sharpness for positives, above 0.
         beta: sharpness for negatives, above 0.
         base: lambda, the similarity that divides near from far.
         epsilon: margin of the mining; None: no mining.
         match: for label sets, when two are positives: ``intersect`` or ``exact``.
+        similarity: S, ``cosine`` or ``dot``, the dot product.
 
     Returns:
         Scalar: mean over the B anchors, float32 or better; a zero that is still part of the graph
@@ -58,9 +63,10 @@ def multi_similarity_loss(
 
     Raises:
         TypeError: a setting is not a number.
-        ValueError: a setting is out of range, ``match`` unknown, or the shapes do not fit.
+        ValueError: a setting is out of range, ``match`` or ``similarity`` unknown, or the shapes
+            do not fit.
     """
-    _check_settings("multi_similarity_loss", alpha, beta, base, epsilon, match)
+    _check_settings("multi_similarity_loss", alpha, beta, base, epsilon, match, similarity)
     if embeddings.dim() != 2 or targets.dim() == 0 or len(targets) != len(embeddings):
         raise ValueError(
             "multi_similarity_loss: expected embeddings [B, D] and targets [B] or [B, C], "
@@ -70,11 +76,11 @@ def multi_similarity_loss(
     if len(embeddings) == 0:
         return connected_zero(at_least_float32(embeddings))
     with without_autocast(embeddings):
-        similarity = self_cosine(embeddings)
-        farthest_positive, nearest_negative = _extremes(similarity.detach(), positives, negatives)
+        values = SIMILARITIES[similarity](embeddings)
+        farthest_positive, nearest_negative = _extremes(values.detach(), positives, negatives)
         if epsilon is not None:
-            positives = positives & (similarity.detach() - epsilon < nearest_negative)
-            negatives = negatives & (similarity.detach() + epsilon > farthest_positive)
+            positives = positives & (values.detach() - epsilon < nearest_negative)
+            negatives = negatives & (values.detach() + epsilon > farthest_positive)
             # Where the mining drops the extreme one, it drops all of its kind.
             no_positive = farthest_positive - epsilon >= nearest_negative
             no_negative = nearest_negative + epsilon <= farthest_positive
@@ -84,8 +90,8 @@ def multi_similarity_loss(
         # the formula's 1 if that is larger: none overflows.
         far_shift = (-alpha * (farthest_positive - base)).clamp(min=0)
         near_shift = (beta * (nearest_negative - base)).clamp(min=0)
-        slope = torch.full_like(similarity, beta).masked_fill_(positives, -alpha)
-        exponents = (similarity - base) * slope - torch.where(positives, far_shift, near_shift)
+        slope = torch.full_like(values, beta).masked_fill_(positives, -alpha)
+        exponents = (values - base) * slope - torch.where(positives, far_shift, near_shift)
         terms = exponents.masked_fill(~(positives | negatives), -float("inf")).exp()
         far = _log_one_plus(torch.where(positives, terms, 0).sum(dim=1), far_shift.squeeze(1))
         near = _log_one_plus(torch.where(positives, 0, terms).sum(dim=1), near_shift.squeeze(1))
@@ -111,7 +117,13 @@ def _log_one_plus(scaled_sum: Tensor, shift: Tensor) -> Tensor:
 
 
 def _check_settings(
-    place: str, alpha: float, beta: float, base: float, epsilon: float | None, match: str
+    place: str,
+    alpha: float,
+    beta: float,
+    base: float,
+    epsilon: float | None,
+    match: str,
+    similarity: str,
 ) -> None:
     check_number(f"{place}: alpha", alpha, above=0)
     check_number(f"{place}: beta", beta, above=0)
@@ -119,6 +131,7 @@ def _check_settings(
     if epsilon is not None:
         check_number(f"{place}: epsilon", epsilon, minimum=0)
     check_name(f"{place}: match", "match", match, MATCHES)
+    check_name(f"{place}: similarity", "similarity", similarity, SIMILARITIES)
 
 
 class MultiSimilarityLoss(nn.Module):
@@ -130,6 +143,7 @@ class MultiSimilarityLoss(nn.Module):
         base: lambda of Eq. 5.
         epsilon: margin of the mining; None: no mining.
         match: for label sets, when two are positives: ``intersect`` or ``exact``.
+        similarity: S of Eq. 5, ``cosine`` or ``dot``.
         gather_distributed: take the batch of all ranks of the default process group, if there is
             one: the value is the same on every rank, the gradients are right under DDP. All ranks
             must call the loss together; one without labelled samples gives no rows.
@@ -142,15 +156,17 @@ class MultiSimilarityLoss(nn.Module):
         base: float = 0.5,
         epsilon: float | None = 0.1,
         match: str = "intersect",
+        similarity: str = "cosine",
         gather_distributed: bool = False,
     ) -> None:
         super().__init__()
-        _check_settings("MultiSimilarityLoss", alpha, beta, base, epsilon, match)
+        _check_settings("MultiSimilarityLoss", alpha, beta, base, epsilon, match, similarity)
         self.alpha = alpha
         self.beta = beta
         self.base = base
         self.epsilon = epsilon
         self.match = match
+        self.similarity = similarity
         self.gather_distributed = gather_distributed
 
     def forward(self, embeddings: Tensor, targets: Tensor) -> Tensor:
@@ -165,12 +181,13 @@ class MultiSimilarityLoss(nn.Module):
             base=self.base,
             epsilon=self.epsilon,
             match=self.match,
+            similarity=self.similarity,
         )
 
     def extra_repr(self) -> str:
         """Settings, as they show when the module is printed."""
         return (
             f"alpha={self.alpha}, beta={self.beta}, base={self.base}, "
-            f"epsilon={self.epsilon}, match={self.match!r}, "
+            f"epsilon={self.epsilon}, match={self.match!r}, similarity={self.similarity!r}, "
             f"gather_distributed={self.gather_distributed}"
         )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from refnet_mmf.core.decoder import build_decoder
+from refnet_mmf.core.decoder import build_decoder, check_width
 from refnet_mmf.core.messages import check_name, check_number
 from refnet_mmf.core.precision import at_least_float32
 from refnet_mmf.core.reconstruction_losses import cosine_loss, mse_loss
@@ -82,7 +82,9 @@ class Refiner(nn.Module):
         weights: gamma_i by the modality's name; 0.1 for each that is not named. A modality of
             weight 0 gets no decoder, and no entry in the output.
         hidden_dims: widths of the decoders' hidden layers, at least one; None: one as wide as the
-            fused embedding.
+            fused embedding, or as the projection.
+        projection_dim: width of a linear map of the fused embedding, which all decoders read
+            instead; None: they read the fused embedding as it is.
         stop_gradient: keep the refiner's gradient out of the targets. Without it the encoders can
             lower the loss by making their features all alike.
         margin: of the contrastive loss.
@@ -107,6 +109,7 @@ class Refiner(nn.Module):
         loss: str = "cosine",
         weights: Mapping[str, float] | None = None,
         hidden_dims: Sequence[int] | None = None,
+        projection_dim: int | None = None,
         stop_gradient: bool = True,
         margin: float = 0.1,
         form: str = "row",
@@ -133,17 +136,24 @@ class Refiner(nn.Module):
         self.margin = margin
         self.form = form
         self.gather_distributed = gather_distributed
+        decoded = [name for name, weight in self.weights.items() if weight > 0]
+        width = fused_dim if projection_dim is None else projection_dim
+        check_width("Refiner: fused_dim", fused_dim)
+        check_width("Refiner: projection_dim", width)
+        self.projection = (
+            nn.Linear(fused_dim, width) if decoded and projection_dim is not None else nn.Identity()
+        )
         self.decoders = nn.ModuleDict(
             {
                 name: build_decoder(
-                    fused_dim,
+                    width,
                     target_dim,
-                    [fused_dim] if hidden_dims is None else hidden_dims,
+                    [width] if hidden_dims is None else hidden_dims,
                     activation=activation,
                     dropout=dropout,
                 )
                 for name, target_dim in self.target_dims.items()
-                if self.weights[name] > 0
+                if name in decoded
             }
         )
 
@@ -178,13 +188,14 @@ class Refiner(nn.Module):
         reconstructions: dict[str, Tensor] = {}
         losses: dict[str, Tensor] = {}
         total = connected_zero(at_least_float32(fused))
+        projected = self.projection(fused)
         for name, decoder in self.decoders.items():
             target = targets[name].detach() if self.stop_gradient else targets[name]
             present = mask.get(name)
             if present is not None:
                 present = present.bool()
                 target = torch.where(present.unsqueeze(1), target, 0)
-            reconstructions[name] = decoder(fused)
+            reconstructions[name] = decoder(projected)
             losses[name] = compare(reconstructions[name], target, mask=present)
             total = total + self.weights[name] * losses[name]
         return RefinerOutput(reconstructions, losses, total)

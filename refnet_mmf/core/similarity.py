@@ -46,8 +46,13 @@ def self_cosine(rows: Tensor) -> Tensor:
     The value and the gradient of ``pairwise_cosine(rows, rows)``, with two matrix products instead
     of three.
     """
-    similarity: Tensor = _Gram.apply(unit_rows(rows))  # type: ignore[no-untyped-call]
-    return similarity
+    return self_products(unit_rows(rows))
+
+
+def self_products(rows: Tensor) -> Tensor:
+    """Dot products of all ``rows`` [B, D] with one another, in float32 or better: [B, B]."""
+    products: Tensor = _Gram.apply(at_least_float32(rows))  # type: ignore[no-untyped-call]
+    return products
 
 
 class _Gram(torch.autograd.Function):

@@ -87,5 +87,6 @@ def build_multi_similarity(settings: MultiSimilaritySettings) -> MultiSimilarity
         base=settings.base,
         epsilon=settings.epsilon,
         match=settings.match,
+        similarity=settings.similarity,
         gather_distributed=settings.gather_distributed,
     )

@@ -293,6 +293,7 @@ def build_refiner(settings: RefinerSettings, where: FusionTaps, place: str) -> R
             loss=settings.loss,
             weights=settings.weights,
             hidden_dims=settings.hidden_dims,
+            projection_dim=settings.projection_dim,
             stop_gradient=settings.stop_gradient,
             margin=settings.margin,
             form=settings.form,

@@ -51,6 +51,11 @@ class RefinerSettings(Block):
         min_length=1,
         description="widths of the decoders' hidden layers; null: one, as wide as the input",
     )
+    projection_dim: int | None = Field(
+        None,
+        ge=1,
+        description="width of a linear map of the fused embedding, for all decoders; null: none",
+    )
     activation: Literal["gelu", "relu", "silu", "tanh"] = Field(
         "gelu", description="of the decoders, after each hidden layer"
     )
@@ -58,7 +63,9 @@ class RefinerSettings(Block):
     stop_gradient: bool = Field(
         True, description="keep the loss from pulling the targets together (not in the paper)"
     )
-    margin: float = Field(0.1, ge=0, description="of the contrastive loss (not in the paper)")
+    margin: float = Field(
+        0.1, ge=0, description="of the contrastive loss (the paper names one, without a value)"
+    )
     form: Literal["row", "column"] = Field(
         "row", description="of the contrastive loss; column is Eq. 4 as printed"
     )
@@ -82,6 +89,9 @@ class MultiSimilaritySettings(Block):
     )
     match: Literal["intersect", "exact"] = Field(
         "intersect", description="label sets that make a positive pair"
+    )
+    similarity: Literal["cosine", "dot"] = Field(
+        "cosine", description="Eq. 5: S; dot is the paper's dot product"
     )
     gather_distributed: bool = Field(
         True, description="on several ranks, the loss of the global batch; false: of each share"

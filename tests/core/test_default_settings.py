@@ -34,7 +34,7 @@ def test_a_module_has_its_function_s_defaults_and_is_of_one_process(module, func
         (
             MultiSimilarityLoss(),
             "alpha=2.0, beta=50.0, base=0.5, epsilon=0.1, match='intersect', "
-            "gather_distributed=False",
+            "similarity='cosine', gather_distributed=False",
         ),
         (RefinerContrastiveLoss(), "margin=0.1, form='row', gather_distributed=False"),
         (

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from pytorch_metric_learning.distances import DotProductSimilarity
 from pytorch_metric_learning.losses import MultiSimilarityLoss as PmlLoss
 from pytorch_metric_learning.miners import MultiSimilarityMiner
 
@@ -11,11 +12,19 @@ from refnet_mmf import MultiSimilarityLoss, multi_similarity_loss
 
 
 def loop_of_the_formula(
-    embeddings, targets, alpha=2.0, beta=50.0, base=0.5, epsilon=0.1, match="intersect"
+    embeddings,
+    targets,
+    alpha=2.0,
+    beta=50.0,
+    base=0.5,
+    epsilon=0.1,
+    match="intersect",
+    similarity="cosine",
 ):
     """Eq. 5 with loops, in float64; mining as Wang et al. (2019), Eqs. 8 and 9."""
     embeddings = embeddings.double()
-    rows = [row / row.norm() if row.norm() > 1e-6 else row for row in embeddings]
+    scaled = [row / row.norm() if row.norm() > 1e-6 else row for row in embeddings]
+    rows = scaled if similarity == "cosine" else list(embeddings)
 
     def label_set(target):
         if target.dim() == 0:
@@ -65,10 +74,11 @@ def random_batch(seed, multilabel, dtype=torch.float64):
 @pytest.mark.parametrize("multilabel", [False, True])
 @pytest.mark.parametrize("epsilon", [None, 0.1, 0.0])
 @pytest.mark.parametrize("match", ["intersect", "exact"])
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
 @pytest.mark.parametrize("seed", range(8))
-def test_equals_the_loop_of_the_formula(seed, multilabel, epsilon, match):
+def test_equals_the_loop_of_the_formula(seed, multilabel, epsilon, match, similarity):
     embeddings, targets = random_batch(seed, multilabel)
-    settings = {"epsilon": epsilon, "match": match}
+    settings = {"epsilon": epsilon, "match": match, "similarity": similarity}
     assert multi_similarity_loss(embeddings, targets, **settings).item() == pytest.approx(
         loop_of_the_formula(embeddings, targets, **settings).item(), abs=1e-10
     )
@@ -103,6 +113,21 @@ def test_equals_pytorch_metric_learning_on_class_labels(seed, mined):
 
 
 @pytest.mark.parametrize("seed", range(8))
+def test_the_literal_reading_of_eq_5_is_pytorch_metric_learning_on_dot_products(seed):
+    embeddings, targets = random_batch(seed + 300, multilabel=False, dtype=torch.float32)
+    embeddings.requires_grad_()
+    distance = DotProductSimilarity(normalize_embeddings=False)
+    theirs = PmlLoss(alpha=50, beta=2, base=0.5, distance=distance)(embeddings, targets)
+    ours = multi_similarity_loss(
+        embeddings, targets, alpha=50, beta=2, epsilon=None, similarity="dot"
+    )
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(
+        torch.autograd.grad(ours, embeddings), torch.autograd.grad(theirs, embeddings)
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
 def test_equals_pytorch_metric_learning_on_label_sets(seed):
     embeddings, targets = random_batch(seed + 200, multilabel=True, dtype=torch.float32)
     share = (targets @ targets.T) > 0
@@ -115,11 +140,13 @@ def test_equals_pytorch_metric_learning_on_label_sets(seed):
 
 @pytest.mark.parametrize("multilabel", [False, True])
 @pytest.mark.parametrize("epsilon", [None, 0.1])
-def test_gradient_is_the_derivative(multilabel, epsilon):
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_gradient_is_the_derivative(multilabel, epsilon, similarity):
     embeddings, targets = random_batch(7, multilabel)
     embeddings = embeddings[:6].requires_grad_()
+    settings = {"epsilon": epsilon, "similarity": similarity}
     assert torch.autograd.gradcheck(
-        lambda rows: multi_similarity_loss(rows, targets[:6], epsilon=epsilon), embeddings
+        lambda rows: multi_similarity_loss(rows, targets[:6], **settings), embeddings
     )
 
 
@@ -222,11 +249,13 @@ AWKWARD_TARGETS = {
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("epsilon", [None, 0.1])
 @pytest.mark.parametrize("match", ["intersect", "exact"])
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
 @pytest.mark.parametrize("case", AWKWARD_TARGETS)
-def test_awkward_batches_give_a_finite_value_with_a_graph(case, match, epsilon, dtype):
+def test_awkward_batches_give_a_finite_value_with_a_graph(case, similarity, match, epsilon, dtype):
     embeddings, targets = AWKWARD_TARGETS[case]
     embeddings = embeddings.detach().clone().to(dtype).requires_grad_()
-    loss = multi_similarity_loss(embeddings, targets, epsilon=epsilon, match=match)
+    settings = {"epsilon": epsilon, "match": match, "similarity": similarity}
+    loss = multi_similarity_loss(embeddings, targets, **settings)
     loss.backward()
     assert loss.shape == () and torch.isfinite(loss)
     assert embeddings.grad is not None and torch.isfinite(embeddings.grad).all()
@@ -270,6 +299,7 @@ def test_compiles_to_the_same_value():
 def test_module_equals_function():
     embeddings, targets = random_batch(2, multilabel=True)
     settings = {"alpha": 3.0, "beta": 20.0, "base": 0.4, "epsilon": None, "match": "exact"}
+    settings["similarity"] = "dot"
     module = MultiSimilarityLoss(**settings)
     assert (
         module(embeddings, targets).item()

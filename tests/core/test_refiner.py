@@ -108,6 +108,30 @@ def test_a_decoder_is_an_mlp_with_one_hidden_layer_as_wide_as_the_fused_embeddin
     assert [(part.in_features, part.out_features) for part in deep] == [(8, 16), (16, 4), (4, 5)]
 
 
+def test_decoders_read_one_projection_where_one_is_wanted():
+    module = refiner(projection_dim=3)
+    assert {name: tuple(value.shape) for name, value in module.named_parameters()} == {
+        "projection.weight": (3, 8),
+        "projection.bias": (3,),
+        "decoders.text.0.weight": (3, 3),
+        "decoders.text.0.bias": (3,),
+        "decoders.text.2.weight": (5, 3),
+        "decoders.text.2.bias": (5,),
+        "decoders.image.0.weight": (3, 3),
+        "decoders.image.0.bias": (3,),
+        "decoders.image.2.weight": (7, 3),
+        "decoders.image.2.bias": (7,),
+    }
+    fused, targets = batch()
+    output = module(fused.requires_grad_(), targets)
+    projected = fused @ module.projection.weight.T + module.projection.bias
+    for name, decoder in module.decoders.items():
+        torch.testing.assert_close(output.reconstructions[name], decoder(projected))
+    output.total.backward()
+    assert all(p.grad.abs().sum() > 0 for p in [fused, *module.parameters()])
+    assert not list(refiner(projection_dim=3, weights={"text": 0, "image": 0}).parameters())
+
+
 def test_a_decoder_has_an_activation_and_dropout_after_each_hidden_layer():
     def kinds(**settings):
         return [type(part) for part in build_decoder(4, 3, [5, 6], **settings)]

@@ -131,6 +131,11 @@ REFUSED = [
                 {"match": "x"},
                 "match: unknown match 'x'; did you mean 'exact'? (valid: exact, intersect)",
             ),
+            (
+                {"similarity": "cosin"},
+                "similarity: unknown similarity 'cosin'; did you mean 'cosine'? "
+                "(valid: cosine, dot)",
+            ),
         )
     ),
     (
@@ -271,6 +276,10 @@ def test_what_does_not_fit_is_refused_in_these_words(call, message):
             "Refiner: weights['text']: expected a number, got '1e-5' of type str",
         ),
         (lambda: refiner(hidden_dims=[4, 2.5]), "hidden_dims[1]: expected a whole number, got 2.5"),
+        (
+            lambda: refiner(projection_dim=2.5),
+            "Refiner: projection_dim: expected a whole number, got 2.5",
+        ),
         (lambda: refiner(hidden_dims=[True]), "hidden_dims[0]: expected a whole number, got True"),
         (
             lambda: metric_loss(alpha="2"),

@@ -167,6 +167,18 @@ def test_gradients_reach_the_fusion_but_not_through_the_targets(build, samples):
     assert any(not torch.equal(a, b) for a, b in zip(flowing, constant, strict=True))
 
 
+def test_the_printed_form_of_eq_5_and_a_projection_are_settings(build):
+    own = "model_config.refnet_mmbt"
+    model = build(
+        f"{own}.refiner.projection_dim=5",
+        f"{own}.metric_loss={{'alpha': 50.0, 'beta': 2.0, 'epsilon': null, 'similarity': 'dot'}}",
+    )
+    assert model.refiner.projection.out_features == 5
+    assert model.refiner.decoders["text"][0].in_features == 5
+    loss = model.metric_loss
+    assert (loss.alpha, loss.beta, loss.epsilon, loss.similarity) == (50, 2, None, "dot")
+
+
 def test_the_optimizer_gets_every_parameter_once(build, configure):
     """MMF leaves new submodules out: on the PyPI line without a word."""
     from mmf.common.registry import registry

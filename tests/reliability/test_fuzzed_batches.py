@@ -1,5 +1,6 @@
 """Any batch of finite numbers gives finite losses; any setting that is taken works."""
 
+import inspect
 import math
 
 import torch
@@ -97,6 +98,7 @@ def test_a_refiner_of_any_settings_is_finite(data):
         weights={name: data.draw(st.sampled_from([0.0, 0.1, 1.0])) for name in names},
         hidden_dims=data.draw(st.none() | st.lists(WHOLE(1, 5), min_size=1, max_size=2)),
         stop_gradient=data.draw(st.booleans()),
+        projection_dim=data.draw(st.none() | WHOLE(1, 5)),
         activation=data.draw(st.sampled_from(["gelu", "relu", "silu", "tanh"])),
     ).to(fused.dtype)
     mask = None
@@ -104,13 +106,15 @@ def test_a_refiner_of_any_settings_is_finite(data):
         bits = st.lists(st.booleans(), min_size=size, max_size=size)
         mask = {name: torch.tensor(data.draw(bits)) for name in names}
     output = refiner(fused, targets, mask=mask)
-    if all(torch.isfinite(r).all() for r in output.reconstructions.values()) and _fits(output):
+    if all(torch.isfinite(r).all() for r in output.reconstructions.values()):
+        if refiner.loss == "mse" and _overflows(output):
+            return
         assert_finite(output.total, fused)
 
 
-def _fits(output):
+def _overflows(output):
     """A squared error of values as large as half precision has them may lie beyond float32."""
-    return all(math.isfinite(float(loss)) for loss in output.losses.values())
+    return any(math.isinf(float(loss)) for loss in output.losses.values())
 
 
 @settings(max_examples=200, deadline=None)
@@ -147,7 +151,9 @@ WRONG = st.one_of(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.dictionaries(st.sampled_from(["alpha", "beta", "base", "epsilon", "match"]), WRONG))
+@given(
+    st.dictionaries(st.sampled_from(inspect.getfullargspec(MultiSimilarityLoss).args[1:]), WRONG)
+)
 def test_a_loss_takes_its_settings_or_names_them(keywords):
     try:
         loss = MultiSimilarityLoss(**keywords)
@@ -159,12 +165,7 @@ def test_a_loss_takes_its_settings_or_names_them(keywords):
 
 
 @settings(max_examples=300, deadline=None)
-@given(
-    st.dictionaries(
-        st.sampled_from(["loss", "weights", "hidden_dims", "stop_gradient", "margin", "dropout"]),
-        WRONG,
-    )
-)
+@given(st.dictionaries(st.sampled_from(sorted(inspect.getfullargspec(Refiner).kwonlyargs)), WRONG))
 def test_a_refiner_takes_its_settings_or_names_them(keywords):
     try:
         refiner = Refiner(3, {"text": 2, "image": 4}, **keywords)
