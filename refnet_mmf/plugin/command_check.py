@@ -190,12 +190,19 @@ def _check_losses(config: DictConfig) -> None:
     """Refuse a loss that nobody has registered, of any model."""
     section = config.get("model_config", {}).get(config.model, {})
     known = registry.mapping["loss_name_mapping"]
-    losses = _list_of("losses", section, f"model_config.{config.model}")
-    for position, entry in enumerate(losses):
+    for place, entry in _losses(section, f"model_config.{config.model}").items():
         kind = entry.get("type") if isinstance(entry, Mapping) else entry
         if kind not in known:
-            place = f"model_config.{config.model}.losses[{position}].type"
-            raise RefnetError(unknown(place, "loss", kind, known))
+            raise RefnetError(unknown(f"{place}.type", "loss", kind, known))
+
+
+def _losses(section: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return the losses of a model by their place: a list, or (UNITER) one for each data set."""
+    losses = section.get("losses", None)
+    if isinstance(losses, Mapping):
+        return {f"{place}.losses.{name}": loss for name, loss in losses.items()}
+    listed = _list_of("losses", section, place)
+    return {f"{place}.losses[{position}]": loss for position, loss in enumerate(listed)}
 
 
 def _list_of(key: str, section: Mapping[str, Any], place: str) -> list[Any]:
@@ -253,6 +260,11 @@ def _check_checkpoint(config: DictConfig) -> None:
             find_checkpoint(Path(get_absolute_path(str(file))), folders=False)
         except RefnetError as error:
             raise RefnetError(f"checkpoint.resume_file: {error}") from None
+    if section.get("zoo_config_override", False):
+        raise RefnetError(
+            "checkpoint.zoo_config_override: MMF would put the zoo's model in the place of "
+            f"{config.model}; leave it out: the zoo's weights are loaded by checkpoint.resume_zoo"
+        )
     if key is None or Path(get_absolute_path(key)).exists():
         return
     known = list(_zoo_keys(load_yaml("configs/zoo/models.yaml")))
@@ -279,10 +291,11 @@ def _check_metrics(config: DictConfig) -> None:
     for position, name in enumerate(_names(metrics, "type")):
         if name not in known:
             raise RefnetError(unknown(f"evaluation.metrics[{position}]", "metric", name, known))
-    losses = config.get("model_config", {}).get(config.model, {}).get("losses", None)
-    if "train" not in config.run_type or losses is None:
+    section = config.get("model_config", {}).get(config.model, {})
+    if "train" not in config.run_type or section.get("losses", None) is None:
         return
-    computed = [*_names(metrics, "key", "type"), *_names(losses, "type")]
+    losses = _losses(section, f"model_config.{config.model}").values()
+    computed = [*_names(metrics, "key", "type"), *_names(list(losses), "type")]
     values = [f"{data}/{name}" for data in dataset_names(config) for name in computed]
     criterion = str(config.training.early_stop.criteria)
     # MMF puts val/ before a criterion unless "val" stands anywhere in it.

@@ -48,9 +48,10 @@ def refiner_terms(refiner: Refiner, features: Features) -> Iterator[LossTerm]:
     for name, loss in refined.losses.items():
         target, present = targets[name], features.present.get(name)
         decoded = refined.reconstructions[name]
-        shown = {"r2": reconstruction_r2(decoded, target, present, rescale=rescale)}
-        if len(target) > 1:
-            shown["target_variance"] = target_variance(target, present)
+        shown = {
+            "r2": reconstruction_r2(decoded, target, present, rescale=rescale),
+            "target_variance": target_variance(target, present),
+        }
         yield LossTerm(f"refiner_{name}", refiner.weights[name], loss, shown)
 
 

@@ -35,6 +35,7 @@ class ModelSettings:
     Attributes:
         place: ``model_config.<model>``.
         refiner: None is the baseline.
+        refiner_place: where it stands.
         metric_loss: None where there is none, or its weight is 0.
         metric_loss_name: under which it appears in MMF's log.
         stock_losses: the entries of a list ``losses:`` that MMF builds; None where it is no list.
@@ -42,6 +43,7 @@ class ModelSettings:
 
     place: str
     refiner: RefinerSettings | None
+    refiner_place: str
     metric_loss: MetricLossSettings | None
     metric_loss_name: str
     stock_losses: tuple[Any, ...] | None
@@ -63,6 +65,7 @@ def read_model_settings(
     values: dict[str, Any] = OmegaConf.to_container(section, resolve=True)
     _check_for_misspelt_keys(values, place, own_keys)
     blocks = {key: values.get(key) for key in OWN_BLOCKS}
+    refiner_place = f"{place}.refiner"
     stock_losses = []
     metric_loss_name = "metric_loss"
     listed = values.get("losses")
@@ -71,6 +74,7 @@ def read_model_settings(
         if kind == "refiner":
             _refuse_both(place, "refiner", kind, blocks["refiner"])
             blocks["refiner"] = params
+            refiner_place = f"{place}.losses[{position}].params"
         elif (
             kind == "multi_similarity"
             and params.get("embedding", FUSED_EMBEDDING) == FUSED_EMBEDDING
@@ -95,7 +99,8 @@ def read_model_settings(
                 raise RefnetError(one_class_a_sample(f"{place}.metric_loss", f"(losses: {kind})"))
     return ModelSettings(
         place=place,
-        refiner=None if refiner is None else _read_refiner(refiner, f"{place}.refiner"),
+        refiner=None if refiner is None else _read_refiner(refiner, refiner_place),
+        refiner_place=refiner_place,
         metric_loss=None if checked is None or checked.weight == 0 else checked,
         metric_loss_name=metric_loss_name,
         stock_losses=tuple(stock_losses) if isinstance(listed, list) else None,

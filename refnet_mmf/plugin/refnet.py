@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -132,13 +133,16 @@ class ReFNet(BaseModel):
         where = self.fusion_taps()
         with torch.random.fork_rng(devices=[]):
             if settings.refiner is not None:
-                self.refiner = build_refiner(settings.refiner, where, f"{place}.refiner")
+                self.refiner = build_refiner(settings.refiner, where, settings.refiner_place)
             if settings.metric_loss is not None:
                 self.metric_loss = build_metric_loss(
                     settings.metric_loss, f"{place}.metric_loss", where.fused_dim
                 )
         if self.refiner is not None or self.metric_loss is not None:
-            self.reader = FusionReader(self, where)
+            try:
+                self.reader = FusionReader(self, where)
+            except ValueError as error:
+                raise RefnetError(f"{place}: {error}") from error
             self.reader.follow(self._reads(self.training))
             self.register_load_state_dict_post_hook(_accept_stock_checkpoint)
         check_stage(self.regime, self.settings, has_refiner=self.refiner is not None)
@@ -181,7 +185,7 @@ class ReFNet(BaseModel):
 
     def _reads(self, training: bool) -> bool:
         """Tell whether the refiner runs: in training, and in the validation of pretraining."""
-        return training or self.regime.pretrain
+        return not self.is_pretrained and (training or self.regime.pretrain)
 
     def __call__(self, sample_list: Any, *args: Any, **kwargs: Any) -> Any:
         """Run the stock model; in training, add the losses of the refiner and of the metric.
@@ -192,15 +196,19 @@ class ReFNet(BaseModel):
         """
         unlabelled = sample_list.pop(UNLABELLED, None)
         reader = self.reader
-        if reader is None or not self._reads(self.training) or self.is_pretrained:
+        if reader is None or not self._reads(self.training):
             return super().__call__(sample_list, *args, **kwargs)
-        with reader.record():
+        with reader.record(), self._labels_left_to_mmf():
             output = super().__call__(sample_list, *args, **kwargs)
             features = self._features(reader)
         fused = features.fused
         with drawn_aside(fused.device):
             if unlabelled is not None:
-                with reader.record(), running_statistics_kept(self):
+                with (
+                    reader.record(),
+                    running_statistics_kept(self),
+                    self._labels_left_to_mmf(),
+                ):
                     nn.Module.__call__(self, unlabelled, *args, **kwargs)
                     features = features.followed_by(self._features(reader))
             try:
@@ -215,6 +223,20 @@ class ReFNet(BaseModel):
             output["losses"].update(term.losses(prefix))
             metrics.update(term.metrics(prefix))
         return output
+
+    @contextmanager
+    def _labels_left_to_mmf(self) -> Iterator[None]:
+        """Refuse a model that asks for a sample's labels in its forward pass, where it has none."""
+        try:
+            yield
+        except (KeyError, AttributeError) as error:  # as an item, or as an attribute
+            if not str(error).startswith(("'targets'", "Key targets not found")):
+                raise
+            raise RefnetError(
+                f"{self.settings.place}: {self.stock_name} reads the labels in its forward pass, "
+                "and there are samples without: refnet.labels.fraction below 1 and "
+                "refnet.stage=pretrain do not go with it"
+            ) from error
 
     def _features(self, reader: FusionReader) -> Features:
         """Read the recorded call.
@@ -257,7 +279,7 @@ def check_stage(regime: Regime, settings: ModelSettings, *, has_refiner: bool) -
     if regime.pretrain and not has_refiner:
         reason = "is null" if settings.refiner is None else "has no weight above 0"
         raise RefnetError(
-            f"refnet.stage: pretrain trains the refiner, and {settings.place}.refiner {reason}"
+            f"refnet.stage: pretrain trains the refiner, and {settings.refiner_place} {reason}"
         )
 
 

@@ -73,13 +73,20 @@ class RunWatch:
         self.lonely = 0
         self.warned: set[str] = set()
 
-    def see(self, update: int, losses: Mapping[str, Tensor], metrics: Mapping[str, Tensor]) -> None:
+    def see(
+        self,
+        update: int,
+        losses: Mapping[str, Tensor],
+        metrics: Mapping[str, Tensor],
+        samples: int,
+    ) -> None:
         """Take note of a forward pass of training.
 
         Args:
             update: the update that it is for, from 1.
             losses: what MMF adds up.
             metrics: what MMF only logs; ours are known by their names.
+            samples: how many there were; the targets of a single one have no variance to judge.
         """
         kept = {name: value.detach() for name, value in losses.items()}
         if kept:
@@ -87,6 +94,8 @@ class RunWatch:
             self.seen.append(Seen(update, kept, finite))
         for name, value in metrics.items():
             if name.endswith("_target_variance"):
+                if samples < 2:
+                    continue
                 largest = self.variances.get(name, value)
                 self.variances[name] = torch.maximum(largest, value.detach())
             elif name.endswith("_with_positives"):

@@ -19,11 +19,13 @@ from torch.utils.data import (
     DistributedSampler,
     RandomSampler,
     Sampler,
+    SequentialSampler,
     get_worker_info,
 )
 
 from refnet_mmf.core.global_batch import rank, world_size
 from refnet_mmf.plugin.dataset_views import LABEL_KEYS, DatasetView
+from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.random_state import RandomState
 
 UNLABELLED = "refnet_unlabelled"
@@ -100,6 +102,11 @@ class UnlabelledSamples:
         """
         places = ((before + n) * world_size() + rank() for n in range(count))
         return [self._at(*divmod(place, len(self.positions))) for place in places]
+
+    def reseed(self, seed: int) -> None:
+        """Take the order of another seed."""
+        self.seed = seed
+        self._orders = {}
 
     def _at(self, pass_: int, offset: int) -> int:
         if pass_ not in self._orders:
@@ -274,6 +281,7 @@ class TrainLoader:
             "epoch": self.batches.epoch,
             "taken": self.taken,
             "order_state": self.batches.order_state,
+            "seed": self.dataset.seed,
             "samples": len(self.dataset),
             "fingerprint": self.fingerprint,
         }
@@ -298,18 +306,31 @@ class TrainLoader:
         """
         self.batches.epoch = state["epoch"]
         self.batches.first = self.taken = state["taken"]
-        self.batches.order_state = state["order_state"]
+        order_state = state["order_state"]  # MMF loads a checkpoint to the device of the run
+        self.batches.order_state = None if order_state is None else order_state.cpu()
+        self.dataset.seed = state["seed"]
+        if self.batches.unlabelled is not None:
+            self.batches.unlabelled.reseed(state["seed"])
         self.batches.resume_state = random_state
         self.resuming = True
 
 
 def _sampler_like(stock: Any, samples: TrainSamples, *, whole: bool) -> Any:
-    """Return a sampler of ``samples`` that shuffles as the stock one does."""
+    """Return a sampler of ``samples`` that shuffles as the stock one does.
+
+    Raises:
+        RefnetError: the stock one is of a kind that can't be told to leave samples out.
+    """
     if whole:
         return stock
-    if isinstance(stock, DistributedSampler):
+    if type(stock) is DistributedSampler:
         return DistributedSampler(samples, shuffle=stock.shuffle, seed=stock.seed)
-    return RandomSampler(samples)
+    if type(stock) not in (RandomSampler, SequentialSampler):
+        raise RefnetError(
+            "refnet.labels.fraction: samples are chosen among those of MMF's own samplers, not of "
+            f"a {type(stock).__name__}: set it to 1"
+        )
+    return type(stock)(samples)
 
 
 def _combine(*numbers: int) -> int:

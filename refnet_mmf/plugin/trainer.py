@@ -20,6 +20,7 @@ from mmf.common.registry import registry
 from mmf.utils.configuration import get_mmf_env
 from omegaconf import open_dict
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
 from refnet_mmf.core.global_batch import gather_objects, rank, world_size
 from refnet_mmf.paths import EVALUATIONS
@@ -112,7 +113,8 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         """Load the splits by the stock builders, and see them as the regime asks for."""
         super().load_datasets()
         splits = mmf_lines.split_datasets(self)
-        know_split_sizes({place: len(dataset) for place, dataset in splits.items()})
+        sized = {place: each for place, each in splits.items() if hasattr(each, "__len__")}
+        know_split_sizes({place: len(dataset) for place, dataset in sized.items()})
         for dataset in splits.values():
             if self.regime.pretrain:
                 remove_labels(dataset)
@@ -128,10 +130,12 @@ class RefnetTrainer(mmf_lines.LineTrainer):
             ):
                 logger.warning(line)
         loaders = mmf_lines.train_loaders(self)
-        if len(loaders) > 1:
-            self._warn_of_several_data_sets()
+        ((name, stock), *others) = loaders.items()
+        if others or isinstance(stock.dataset, IterableDataset):
+            self._leave_to_stock_loaders(
+                "several data sets" if others else "a data set of a stream"
+            )
             return
-        ((name, stock),) = loaders.items()
         labels = self.regime.labels
         chosen = None
         if self.regime.uses_some_labels:
@@ -170,7 +174,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
             RefnetError: no loss of the stock model was computed.
         """
         metrics = getattr(report, "metrics", {})
-        self.watch.see(self.num_updates + 1, report.losses, metrics)
+        self.watch.see(self.num_updates + 1, report.losses, metrics, report.batch_size)
         metrics.update(self.gradients)
         own = tuple(f"{report.dataset_type}/{report.dataset_name}/{name}" for name in OWN_LOSSES)
         only_own = all(key.startswith(own) for key in report.losses)
@@ -245,7 +249,14 @@ class RefnetTrainer(mmf_lines.LineTrainer):
             )
             return
         self.validated_update = state["validated_update"]
+        # Main as published writes it, and does not read it.
+        self.early_stopping.best_monitored_update = checkpoint["best_update"]
         self.stopped = state["stopped"]
+        if self.stopped and rank() == 0:
+            logger.info(
+                f"Early stopping has ended this run after update {self.num_updates}: it is not "
+                "trained further."
+            )
         random_state = RandomState.from_mapping(state["random_states"][rank()])
         random_state.restore()
         if self.train_loader_of_ours is not None:
@@ -319,12 +330,14 @@ class RefnetTrainer(mmf_lines.LineTrainer):
                 Path(get_mmf_env(key="save_dir"), LABELLED_IDS),
             )
 
-    def _warn_of_several_data_sets(self) -> None:
+    def _leave_to_stock_loaders(self, why: str) -> None:
         if self.regime.uses_some_labels:
-            raise RefnetError("refnet.labels: is for one data set; dataset= names several")
+            raise RefnetError(
+                f"refnet.labels: is for one data set with an order; dataset= names {why}"
+            )
         logger.warning(
-            "With several data sets a resumed run starts a new epoch: its result is not that of a "
-            "run that was never stopped."
+            f"With {why} a resumed run starts a new epoch: its result is not that of a run that "
+            "was never stopped."
         )
 
 

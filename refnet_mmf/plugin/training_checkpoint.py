@@ -36,6 +36,7 @@ class TrainingCheckpoint(Checkpoint):
 
     def __init__(self, trainer: Any) -> None:
         self._read: Mapping[str, Any] = {}
+        self._mapped = False
         super().__init__(trainer)
 
     def save(self, update: int, iteration: int | None = None, update_best: bool = False) -> None:
@@ -55,7 +56,7 @@ class TrainingCheckpoint(Checkpoint):
         current = folder / f"{self.ckpt_prefix}current.ckpt"
         content = self._content(update, iteration or update)
         save_atomically(content, models / f"model_{update}.ckpt", *best, current)
-        self._remove_oldest(models)
+        self._remove_oldest(models, update)
         self.trainer.log_checkpoint(str(current))
 
     def _refuse_what_is_not_finite(self, update: int) -> None:
@@ -84,7 +85,7 @@ class TrainingCheckpoint(Checkpoint):
 
     def load_state_dict(self) -> None:
         """Load what the block ``checkpoint:`` names; from a run's checkpoint, go on there."""
-        self._read = {}
+        self._read, self._mapped = {}, False
         wanted = self.config.checkpoint
         current = Path(self.ckpt_foldername, f"{self.ckpt_prefix}current.ckpt")
         goes_on = wanted.resume and current.is_file()
@@ -93,7 +94,8 @@ class TrainingCheckpoint(Checkpoint):
         named = wanted.resume_file is not None or wanted.resume_zoo is not None
         with self._without_resets() if goes_on and named else nullcontext():
             super().load_state_dict()
-            if "optimizer" in self._read and not (wanted.reset.all or wanted.reset.counts):
+            goes_on = not (self._mapped or wanted.reset.all or wanted.reset.counts)
+            if "optimizer" in self._read and goes_on:
                 self._go_on()
         self._read = {}
         if rank() == 0:
@@ -150,13 +152,16 @@ class TrainingCheckpoint(Checkpoint):
             content.update(self._get_vcs_fields())
         return content
 
-    def _remove_oldest(self, models: Path) -> None:
-        """Keep ``checkpoint.max_to_keep`` of the numbered checkpoints; -1: all."""
+    def _remove_oldest(self, models: Path, update: int) -> None:
+        """Keep ``checkpoint.max_to_keep`` of the numbered checkpoints up to ``update``; -1: all.
+
+        Those of later updates are of an earlier run in this folder, and are left alone.
+        """
         keep = self.config.checkpoint.get("max_to_keep", -1)
         if keep > 0:
             files = ((f.stem.removeprefix("model_"), f) for f in models.glob("model_*.ckpt"))
             numbered = {int(number): file for number, file in files if number.isdecimal()}
-            for number in sorted(numbered)[:-keep]:
+            for number in sorted(n for n in numbered if n <= update)[:-keep]:
                 numbered[number].unlink()
 
     def _load(self, file: str, *args: Any, **kwargs: Any) -> None:
@@ -165,7 +170,8 @@ class TrainingCheckpoint(Checkpoint):
         Raises:
             RefnetError: it is not the checkpoint of this model or of its stock twin.
         """
-        self._mapped = bool(kwargs.get("load_pretrained", False))
+        mapping = self.config.checkpoint.get("pretrained_state_mapping", None)
+        self._mapped = bool(kwargs.get("load_pretrained", False) and mapping)
         try:
             super()._load(file, *args, **kwargs)
         except RefnetError:
@@ -193,10 +199,12 @@ class TrainingCheckpoint(Checkpoint):
         """Refuse a checkpoint of another model: MMF would load what happens to fit, or nothing."""
         if self._mapped:
             return
-        weights = content.get("model", content)
-        own = self.trainer.bare_model.state_dict()
+        # Checkpoints of main's other trainer, Lightning's, hold the weights as state_dict.
+        weights = content.get("model", content.get("state_dict", content))
+        model = self.trainer.bare_model
+        own = model.state_dict()
         if not isinstance(weights, Mapping) or not any(
-            str(name).removeprefix("module.") in own for name in weights
+            model.format_state_key(str(name).removeprefix("module.")) in own for name in weights
         ):
             raise RefnetError(
                 f"checkpoint: {file}: holds none of the weights of {self.config.model}"

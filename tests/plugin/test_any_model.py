@@ -1,14 +1,18 @@
 """``refnet``: REFINER on any MMF model, by a base and taps in YAML."""
 
 import copy
+import pickle
 
 import pytest
 import torch
 from torch import nn
 
+from refnet_mmf.paths import CONFIGS
 from refnet_mmf.plugin import mmf_lines
 from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.refnet import OWN_MODULES
+from refnet_mmf.plugin.train_loader import UNLABELLED
+from tests.command_server import refnet
 from tests.plugin.conftest import PROJECTS
 
 pytestmark = pytest.mark.mmf
@@ -287,7 +291,8 @@ def test_what_only_a_batch_shows_is_named_with_the_first_one(by_hand, samples, o
 def test_a_base_without_worked_taps_needs_taps(build, tmp_path):
     file = tmp_path / "bare.yaml"
     file.write_text(
-        f"includes: [{MEMES}/mmbt/model.yaml, {MEMES}/mmbt/mini.yaml]\n"
+        "includes: [configs/models/mmbt/pretrain.yaml, "
+        f"{MEMES}/mmbt/model.yaml, {MEMES}/mmbt/mini.yaml]\n"
         "model_config: {refnet: {base: mmbt}}\n"
     )
     with pytest.raises(
@@ -305,3 +310,76 @@ def test_a_base_of_mmf_main_alone_is_said_to_be_one(build, base):
             recipe=MEMES / "visual_bert" / "refnet_mini.yaml",
             model="refnet",
         )
+
+
+def test_a_model_is_pickled_and_saved_whole(build_on, samples, tmp_path):
+    model = build_on("visual_bert").eval()
+    for copied in (pickle.loads(pickle.dumps(model)), _saved_and_loaded(model, tmp_path / "m.pt")):
+        assert type(copied) is type(model)
+        torch.manual_seed(0)
+        expected = model(samples())["scores"]
+        torch.manual_seed(0)
+        assert torch.equal(copied.eval()(samples())["scores"], expected)
+
+
+def _saved_and_loaded(model, file):
+    torch.save(model, file)
+    return torch.load(file, weights_only=False)
+
+
+def test_a_model_of_the_plugin_may_be_the_base(build, samples, tmp_path):
+    file = tmp_path / "gmu.yaml"
+    file.write_text(
+        f"includes: [{CONFIGS}/models/gmu.yaml, {MEMES}/gmu/model.yaml, {MEMES}/gmu/mini.yaml]\n"
+        "model_config:\n  refnet:\n    base: gmu\n    taps:\n"
+        "      fused: {module: fusion}\n"
+        "      targets:\n"
+        "        image: {module: normalization.modalities.image, read: input, path: 0, dim: 512}\n"
+        "        text: {module: normalization.modalities.text, read: input, path: 0, dim: 96}\n"
+    )
+    alone = tmp_path / "without_defaults.yaml"
+    alone.write_text(file.read_text().replace(f"{CONFIGS}/models/gmu.yaml, ", ""))
+    with pytest.raises(RefnetError, match=r"base: 'gmu' has no defaults .* includes: .*gmu.yaml"):
+        build(recipe=alone, model="refnet")
+    on_base = build(recipe=file, model="refnet").train()
+    twin = build(recipe="refnet_mini", model="refnet_gmu").train()
+    results = []
+    for model in (on_base, twin):
+        torch.manual_seed(0)
+        results.append({key: loss.item() for key, loss in losses_of(model(samples())).items()})
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("spelled", ["item", "attribute"])
+def test_a_base_that_reads_the_labels_can_t_have_samples_without(build_on, samples, spelled):
+    model = build_on("visual_bert").train()
+    stock = model.forward
+
+    def forward(sample_list):
+        _ = sample_list["targets"] if spelled == "item" else sample_list.targets
+        return stock(sample_list)
+
+    model.forward = forward
+    batch = samples()
+    batch[UNLABELLED] = samples(labels=False)
+    with pytest.raises(
+        RefnetError, match="visual_bert reads the labels in its forward pass.*labels.fraction"
+    ):
+        model(batch)
+
+
+@pytest.mark.skipif(mmf_lines.LINE == "pypi", reason="a model of MMF main")
+def test_losses_by_data_set_pass_the_check(memes, tmp_path):
+    """UNITER's section has ``losses: {hateful_memes: cross_entropy}``."""
+    done = refnet(
+        *["run", f"config={MEMES}/uniter/refnet_mini.yaml", "model=refnet"],
+        *["dataset=hateful_memes", f"env.data_dir={memes}", f"env.save_dir={tmp_path / 'run'}"],
+        *["training.max_updates=1", "training.num_workers=0"],
+    )
+    assert done.code == 0, done.errors
+    refused = refnet(
+        *["run", f"config={MEMES}/uniter/refnet_mini.yaml", "model=refnet"],
+        *["dataset=hateful_memes", f"env.data_dir={memes}", f"env.save_dir={tmp_path / 'other'}"],
+        "model_config.refnet.losses.hateful_memes=cross_entropi",
+    )
+    assert "losses.hateful_memes.type: unknown loss 'cross_entropi'" in refused.errors

@@ -235,14 +235,15 @@ def test_from_pretrained_names_what_is_wrong(trained, tmp_path):
         RefNetMMBT.from_pretrained(cut)
 
 
-def test_only_numbered_checkpoints_are_the_runs_to_remove(tmp_path):
+def test_only_numbered_checkpoints_of_this_run_are_there_to_remove(tmp_path):
+    """Those of later updates are of an earlier run in the folder."""
     from types import SimpleNamespace
 
     from refnet_mmf.plugin.training_checkpoint import TrainingCheckpoint
 
-    names = ["model_2.ckpt", "model_10.ckpt", "model_4.ckpt", "model_keep.ckpt"]
+    names = [*(f"model_{update}.ckpt" for update in (2, 10, 4, 9000)), "model_keep.ckpt"]
     for name in names:
         (tmp_path / name).touch()
     config = OmegaConf.create({"checkpoint": {"max_to_keep": 2}})
-    TrainingCheckpoint._remove_oldest(SimpleNamespace(config=config), tmp_path)
+    TrainingCheckpoint._remove_oldest(SimpleNamespace(config=config), tmp_path, 10)
     assert {path.name for path in tmp_path.iterdir()} == {*names} - {"model_2.ckpt"}

@@ -167,3 +167,12 @@ def test_gamma_weighs_against_logit_bce_times_the_number_of_classes():
     scores, targets = torch.zeros(4, 24), torch.zeros(4, 24)
     loss = LogitBinaryCrossEntropy()({"targets": targets}, {"scores": scores})
     assert float(loss) == pytest.approx(24 * torch.tensor(2.0).log().item())
+
+
+def test_a_bad_setting_of_the_refiner_is_named_where_it_stands(with_losses):
+    with pytest.raises(RefnetError, match=r"refnet_mmbt.losses\[1\].params: unknown key 'gamma'"):
+        with_losses("- type: cross_entropy\n- type: refiner\n  params: {gamma: 1}\n")
+    with pytest.raises(
+        RefnetError, match=r"refnet_mmbt.losses\[1\].params.weights: unknown modality 'txt'"
+    ):
+        with_losses("- type: cross_entropy\n- type: refiner\n  params: {weights: {txt: 1}}\n")

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from refnet_mmf.core.poolers import pool_tokens
+from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.refnet import OWN_MODULES
 
 pytestmark = pytest.mark.mmf
@@ -180,3 +181,31 @@ def test_a_step_changes_every_decoder_and_a_copy_works(build, name, samples):
     assert all(not torch.equal(p, before[key]) for key, p in own_parameters(model).items())
     twin = copy.deepcopy(model)
     assert set(losses_of(twin(samples()))) == set(losses_of(model(samples())))
+
+
+def test_the_head_of_pretraining_of_vilbert_fuses_nothing(build):
+    with pytest.raises(
+        RefnetError, match=r"^model_config.refnet_vilbert.training_head_type: 'pretraining' fuses"
+    ):
+        build(
+            "model_config.vilbert.training_head_type=pretraining",
+            recipe="refnet_mini",
+            model="refnet_vilbert",
+        )
+
+
+@pytest.mark.parametrize("name", ["mmbt", "gmu"])
+def test_a_batch_of_one_logs_the_same_keys(build, samples, name):
+    """Several ranks add up what they log by its place: none may have another number of keys."""
+    model = build(recipe="refnetms_mini", model=f"refnet_{name}").train()
+    several, one = (model(samples(size=size)) for size in (4, 1))
+    for part in ("losses", "metrics"):
+        assert list(one[part]) == list(several[part])
+    assert all(torch.isfinite(value).all() for value in one["metrics"].values())
+
+
+def test_a_pretraining_model_that_is_loaded_for_inference_has_no_hooks(build, samples):
+    model = build("refnet.stage=pretrain", recipe="refnet_mini", model="refnet_mmbt").eval()
+    assert any(module._forward_hooks for module in model.modules())
+    model.is_pretrained = True
+    assert not any(module._forward_hooks for module in model.eval().modules())

@@ -248,6 +248,21 @@ def test_a_run_that_began_with_other_weights_goes_on_and_does_not_begin_again(
     assert_equal(cut.result(), whole.result())
 
 
+def test_parts_of_a_checkpoint_are_weights_and_nothing_else(memes, finished, tmp_path):
+    """By ``pretrained_state_mapping`` a run begins anew, wherever the weights are from."""
+    bare = tmp_path / "bare.pth"
+    torch.save(torch.load(finished / "current.ckpt", weights_only=True)["model"], bare)
+    mapped = "checkpoint.pretrained_state_mapping={'model.bert': 'model.bert'}"
+    results = []
+    for file in (finished / "current.ckpt", bare):
+        options = (f"checkpoint.resume_file={file}", "checkpoint.resume_pretrained=True", mapped)
+        run = Run(memes, tmp_path / file.stem, *options, "training.max_updates=6")
+        assert run.start(), run.output
+        assert "The run goes on" not in run.output
+        results.append(run.result())
+    assert_equal(*results)
+
+
 def test_other_labels_make_a_new_epoch_and_say_so(memes, finished, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
@@ -284,6 +299,7 @@ def test_a_run_that_early_stopping_has_ended_stays_ended(memes, tmp_path):
     assert "Early stopping activated" in run.output
     first = run.result()
     assert run.start(), run.output
+    assert "Early stopping has ended this run after update" in run.output
     assert_equal(run.result(), first)
 
 

@@ -38,7 +38,7 @@ def decoder_with_gradient(value):
 def test_a_loss_that_is_not_finite_ends_the_run_and_names_its_batch(watch, tmp_path):
     for update in range(1, 5):
         bad = float("nan") if update >= 3 else 1.0
-        watch.see(update, {"train/memes/bce": number(2), "train/memes/refiner": number(bad)}, {})
+        watch.see(update, {"train/memes/bce": number(2), "train/memes/refiner": number(bad)}, {}, 2)
     with pytest.raises(RefnetError, match=r"^update 3: train/memes/refiner is nan; .*not_finite"):
         watch.look({})
     left = json.loads((tmp_path / "not_finite_rank0.json").read_text())
@@ -48,9 +48,9 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_names_its_batch(watch, tmp_p
 
 
 def test_an_infinite_loss_counts_too_and_the_batches_of_earlier_looks_are_over(watch, tmp_path):
-    watch.see(1, {"bce": number(1)}, {})
+    watch.see(1, {"bce": number(1)}, {}, 2)
     watch.look({})
-    watch.see(2, {"bce": number(float("inf"))}, {})
+    watch.see(2, {"bce": number(float("inf"))}, {}, 2)
     with pytest.raises(RefnetError, match="update 2: bce is inf"):
         watch.look({})
     assert json.loads((tmp_path / "not_finite_rank0.json").read_text())["samples"][0] == "id1"
@@ -59,14 +59,14 @@ def test_an_infinite_loss_counts_too_and_the_batches_of_earlier_looks_are_over(w
 def test_who_wants_to_go_on_is_warned(watch, caplog):
     watch.stops = False
     for update in (1, 2):
-        watch.see(update, {"bce": number(float("nan"))}, {})
+        watch.see(update, {"bce": number(float("nan"))}, {}, 2)
         watch.look({})
     assert caplog.text.count("Loss not finite: update 1: bce is nan") == 1
 
 
 def test_targets_that_collapse_are_told_once(watch, caplog):
     for value in (2.0, 1.0, 0.03, 0.01, 0.005):
-        watch.see(1, {"bce": number(1)}, {VARIANCE: number(value)})
+        watch.see(1, {"bce": number(1)}, {VARIANCE: number(value)}, 2)
         watch.look({})
     (line,) = [r.message for r in caplog.records if r.levelno == logging.WARNING]
     assert f"{VARIANCE} has fallen from 2 to 0.01" in line
@@ -75,7 +75,7 @@ def test_targets_that_collapse_are_told_once(watch, caplog):
 def test_a_metric_loss_without_pairs_is_told_once(watch, caplog):
     def pass_batches(count, share):
         for update in range(count):
-            watch.see(update, {"bce": number(1)}, {POSITIVES: number(share)})
+            watch.see(update, {"bce": number(1)}, {POSITIVES: number(share)}, 2)
         watch.look({})
 
     pass_batches(LONELY_BATCHES - 1, 0)
@@ -91,7 +91,7 @@ def test_a_decoder_without_a_gradient_is_told_once(watch, caplog):
     decoders = {"text": decoder_with_gradient(1), "image": decoder_with_gradient(0)}
     norms = {name: gradient_norm(decoder) for name, decoder in decoders.items()}
     for update in (1, 2):
-        watch.see(update, {"bce": number(1)}, {})
+        watch.see(update, {"bce": number(1)}, {}, 2)
         watch.look(norms)
     assert caplog.text.count("The decoder of image gets no gradient") == 1
     assert "decoder of text" not in caplog.text
@@ -166,9 +166,16 @@ def test_a_batch_that_says_nothing_of_the_targets_is_no_collapse(watch, caplog):
     """The last batch of an epoch may hold no sample that has the modality."""
     for values in ((0.0, 0.0), (0.0, 2.0), (2.0, 0.0), (0.0, 1.9)):
         for value in values:
-            watch.see(1, {"bce": number(1)}, {VARIANCE: number(value)})
+            watch.see(1, {"bce": number(1)}, {VARIANCE: number(value)}, 2)
         watch.look({})
     assert not caplog.records
-    watch.see(1, {"bce": number(1)}, {VARIANCE: number(0)})
+    watch.see(1, {"bce": number(1)}, {VARIANCE: number(0)}, 2)
     watch.look({})
     assert "has fallen from 2 to 0" in caplog.text
+
+
+def test_the_targets_of_a_single_sample_are_not_judged(watch, caplog):
+    for value, samples in ((4.0, 8), (0.0, 1), (0.0, 1)):
+        watch.see(1, {"bce": number(1)}, {VARIANCE: number(value)}, samples)
+        watch.look({})
+    assert not caplog.records

@@ -9,6 +9,7 @@ from typing import Any
 
 from mmf.common.registry import registry
 from mmf.models.base_model import BaseModel
+from mmf.utils.configuration import load_yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from refnet_mmf.core.messages import unknown
@@ -25,6 +26,7 @@ from refnet_mmf.plugin.tap_settings import TapSettings, read_tap_settings
 NAME = "refnet"
 PLACE = f"model_config.{NAME}"
 DEFAULTS = CONFIGS / "models" / NAME
+CLASS_NAME = "RefNetOn_"
 
 
 @registry.register_model(NAME)
@@ -81,7 +83,7 @@ class RefNetOnAnyModel(ReFNet):
         if cls is RefNetOnAnyModel:
             checked: ModelSettings = class_on(base_of(section)).check_settings(section)
             return checked
-        if registry.get("config") and cls.stock_name not in registry.get("config").model_config:
+        if not _has_defaults(cls.stock_name, cls.stock_class.config_path()):
             raise RefnetError(
                 f"{PLACE}.base: {cls.stock_name!r} has no defaults in this configuration; add to "
                 f"your YAML: includes: [{cls.stock_class.config_path()}]"
@@ -133,17 +135,38 @@ def twin_of(stock_name: str) -> type[ReFNet] | None:
     return next((one for one in models if getattr(one, "stock_name", None) == stock_name), None)
 
 
-@cache
 def class_on(base: str) -> type[RefNetOnAnyModel]:
     """Return the class of the ReFNet on the model ``base``."""
-    stock_class: type[BaseModel] = registry.get_model_class(base)
+    return _class_on(base, registry.get_model_class(base))
+
+
+@cache
+def _class_on(base: str, stock_class: type[BaseModel]) -> type[RefNetOnAnyModel]:
     attributes = {
         "__doc__": f"{base} with REFINER.",
         "__module__": __name__,
         "stock_name": base,
         "stock_class": stock_class,
     }
-    return type(f"RefNetOn_{base}", (RefNetOnAnyModel, stock_class), attributes)
+    return type(f"{CLASS_NAME}{base}", (RefNetOnAnyModel, stock_class), attributes)
+
+
+def __getattr__(name: str) -> type[RefNetOnAnyModel]:
+    """Return the class of that name: pickle looks it up here."""
+    if name.startswith(CLASS_NAME) and name.removeprefix(CLASS_NAME) in _stock_models():
+        return class_on(name.removeprefix(CLASS_NAME))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _has_defaults(base: str, file: str | None) -> bool:
+    """Tell whether the configuration has every key of the base's default YAML."""
+    config = registry.get("config", no_warning=True)
+    if not config:
+        return True
+    if base not in config.model_config:
+        return False
+    defaults = {} if file is None else load_yaml(file).get("model_config", {}).get(base, {})
+    return set(defaults) <= set(config.model_config[base])
 
 
 def _bases_with_taps() -> list[str]:

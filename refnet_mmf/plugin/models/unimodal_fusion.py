@@ -62,8 +62,8 @@ class UnimodalFusionSettings(Block):
     bert_model_name: str | None = Field(
         "bert-base-uncased", description="for text_encoder.params to refer to"
     )
-    freeze_text: bool = Field(False, description="keep the text encoder as it is")
-    freeze_modal: bool = Field(False, description="keep the image encoder as it is")
+    freeze_text: bool = Field(False, description="do not train the text encoder's weights")
+    freeze_modal: bool = Field(False, description="do not train the image encoder's weights")
     finetune_lr_multiplier: float = Field(
         1, ge=0, description="learning rate of the encoders, as a multiple of the others'"
     )
@@ -115,7 +115,8 @@ class UnimodalFusionModel(BaseModel):
             RefnetError: one line for the first thing that is wrong.
         """
         values: dict[str, Any] = OmegaConf.to_container(section, resolve=True)
-        own = {key: value for key, value in values.items() if key not in OWN_BLOCKS}
+        of_refnet = getattr(cls, "own_keys", OWN_BLOCKS)
+        own = {key: value for key, value in values.items() if key not in of_refnet}
         settings = read_block(cls.settings_class, own, place)
         read_block(ClassifierSettings, settings.classifier, f"{place}.classifier")
         return settings

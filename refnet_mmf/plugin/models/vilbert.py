@@ -7,6 +7,7 @@ from mmf.models.vilbert import ViLBERT
 
 from refnet_mmf.core.modality_tokens import ModalityTokens
 from refnet_mmf.core.taps import Tap
+from refnet_mmf.plugin.errors import RefnetError
 from refnet_mmf.plugin.fusion_taps import FusionTaps
 from refnet_mmf.plugin.refnet import ReFNet
 
@@ -26,7 +27,16 @@ class RefNetViLBERT(ReFNet, ViLBERT):
     stock_class = ViLBERT
 
     def fusion_taps(self) -> FusionTaps:
-        """Return the taps on ViLBERT's two streams."""
+        """Return the taps on ViLBERT's two streams.
+
+        Raises:
+            RefnetError: the head of pretraining, for which ViLBERT fuses nothing.
+        """
+        if self.config.training_head_type == "pretraining":
+            raise RefnetError(
+                f"{self.settings.place}.training_head_type: 'pretraining' fuses nothing for a "
+                "refiner to read: set refiner: null, or training_head_type: classification"
+            )
         bert = "model.bert"
         before = {
             name: Tap(f"{bert}.encoder.{layers}.-1", read="input", path=(0,))
