@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from refnet_mmf.experiments.page import Page, Section, unbroken
 from refnet_mmf.experiments.plain_table import Table
@@ -31,7 +32,7 @@ def write_markdown(page: Page, path: Path) -> list[Path]:
             file = pictures / f"{PICTURE}_{len(files) + 1}.svg"
             write_atomically(figure.svg, file)
             files.append(file)
-            parts.append(f"![{_escape(figure.caption)}]({pictures.name}/{file.name})")
+            parts.append(f"![{_escape(figure.caption)}]({quote(f'{pictures.name}/{file.name}')})")
         if section.commands:
             parts.append("\n".join(["```text", *section.commands, "```"]))
     if page.facts:

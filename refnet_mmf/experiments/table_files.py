@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -100,6 +101,14 @@ def write_tables(
     for path, text in zip(paths, texts, strict=True):
         write_atomically(text, path)
     return paths
+
+
+def remove_further_csvs(folder: Path, name: str, count: int) -> None:
+    """Remove what `write_tables` has left of an earlier call with more than ``count`` tables."""
+    for path in folder.glob(f"{glob.escape(name)}_*.csv"):
+        number = path.stem.removeprefix(f"{name}_")
+        if number.isdecimal() and int(number) > max(count, 1):
+            path.unlink()
 
 
 def _paths(folder: Path, name: str, count: int) -> list[Path]:

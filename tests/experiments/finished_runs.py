@@ -57,5 +57,5 @@ def write_test_embeddings(job: Job, embeddings: EmbeddingSet) -> Path:
 
 def write_measure(job: Job, measure: EmbeddingMeasure, scores: Mapping[str, float]) -> None:
     """Write what the test split's embeddings are said to come to."""
-    content = {"scores": dict(scores), "versions": versions()}
+    content = {"scores": dict(scores), "versions": versions(), "revision": measure.revision}
     run_folder.write_json(content, job.run.folder / measure.file_name)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import numpy as np
 import pytest
 
 from refnet_mmf.cli import main
 from refnet_mmf.experiments.experiment_names import METRICS
+from refnet_mmf.experiments.grid import run_folder
 from refnet_mmf.experiments.grid.cell import Cell
 from refnet_mmf.experiments.tables.paper_tables import gamma_cell, label_cell
 from refnet_mmf.plugin.embedding_set import EmbeddingSet
@@ -96,6 +98,32 @@ def test_label_efficiency_is_scores_and_paired_differences(place, capsys):
         )
         assert row["pairs"] == "3"
     assert "16 comparisons" in capsys.readouterr().out
+
+
+def test_a_run_that_diverged_is_named_and_means_are_of_the_seeds_that_all_have(place, capsys):
+    cells = [label_cell(DATA_SET, MODEL, variant, 100) for variant in VARIANTS]
+    scores = write_runs(place, cells)
+    (lost,) = place.jobs([cells[1]], [(0, SEEDS[0])])
+    file = lost.run.folder / run_folder.FINISHED
+    metric = next(iter(METRICS[DATA_SET].values()))
+    content = json.loads(file.read_text())
+    content["values"]["test"][f"test/{DATA_SET}/{metric}"] = "nan"
+    file.write_text(json.dumps(content))
+    options = ["--out", place.out, "--data-dir", place.data_dir, "--model", MODEL, "--labels", 100]
+    options += ["--data-set", DATA_SET, "--seeds", len(SEEDS)]
+    assert main(["figure", "7", *map(str, options)]) == 1
+    assert f"Failed: {lost.run.name}: " in capsys.readouterr().out
+    text = (place.out / f"figures/figure_7_{DATA_SET}_{MODEL}_mini.csv").read_text()
+    rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    for row in rows:
+        variant = next(v for v, title in TITLES.items() if title == row["method"])
+        own = scores[
+            label_cell(DATA_SET, MODEL, variant, 100).name,
+            row["split"],
+            METRICS[DATA_SET][row["metric"]],
+        ]
+        assert row["runs"] == "2"
+        assert float(row["mean"]) == pytest.approx(np.mean(own[1:]), rel=1e-5)
 
 
 def test_loss_curves_are_those_of_the_logs(place):

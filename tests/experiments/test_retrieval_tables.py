@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -200,6 +201,7 @@ class TestFinishedRuns:
         assert stored_scores(folder, RETRIEVAL) is None
         (folder / "best.ckpt").unlink()
         assert stored_scores(folder, RETRIEVAL)
+        assert stored_scores(folder, replace(RETRIEVAL, revision=RETRIEVAL.revision + 1)) is None
         for content in (whole[:60], '{"scores": {}}'):
             (folder / RETRIEVAL.file_name).write_text(content)
             with pytest.raises(ValueError, match=RETRIEVAL.file_name):

@@ -12,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import submitit
 
 from refnet_mmf.cli import main
 
 pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
 
+from refnet_mmf.experiments.grid import submitted_jobs
 from refnet_mmf.experiments.grid.cell import Cell, jobs_of
 from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.grid.runner import finished, run_all
@@ -165,6 +167,32 @@ def test_a_job_asks_slurm_for_what_was_said(slurm, tmp_path):
         *("gpus-per-node=1", "nodes=1", "job-name=hateful_memes-gmu-refnet"),
     ):
         assert f"#SBATCH --{line}\n" in script.read_text()
+
+
+def test_a_job_that_slurm_refuses_is_told_and_the_rest_goes_on(slurm, tmp_path):
+    sbatch = slurm.parent / "bin" / "sbatch"
+    refusing = 'test -e "$SLURM_STAND_IN/101.sh" && { echo QOSMaxSubmitJob >&2; exit 1; }\n'
+    sbatch.write_text(sbatch.read_text().replace("number=", f"{refusing}number=", 1))
+    grid = jobs_of([CELL], "mini", {("hateful_memes", 0): tmp_path}, range(3), tmp_path / "runs")
+    ended = dict(run_submitted(grid, Submission("slurm", cpus=1), give, lambda job: None))
+    assert [ended[job].values["test"]["seed"] for job in grid[:2]] == [0, 1]
+    assert ended[grid[2]].startswith(f"{grid[2].run.name}: could not be submitted: ")
+
+
+def test_a_job_that_accounting_does_not_know_yet_is_not_submitted_again(
+    slurm, tmp_path, monkeypatch
+):
+    (job,) = jobs_of([CELL], "mini", {("hateful_memes", 0): tmp_path}, (0,), tmp_path / "runs")
+    asked = Submission("slurm", cpus=1)
+    assert dict(run_submitted([job], asked, give, lambda job: None))
+    silent = "#!/bin/bash\necho 'JobID|State|NodeList'\n"
+    (slurm.parent / "bin" / "sacct").write_text(silent)
+    another_process = type(submitit.SlurmJob.watcher)()
+    monkeypatch.setattr(submitit.SlurmJob, "watcher", another_process)
+    assert submitted_jobs._find(job.run, asked) is not None
+    (submission,) = (job.run.folder / submitted_jobs.LOGS).glob("*_submission.sh")
+    os.utime(submission, (0, 0))
+    assert submitted_jobs._find(job.run, asked) is None
 
 
 @pytest.mark.mmf

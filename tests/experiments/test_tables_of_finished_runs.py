@@ -182,3 +182,48 @@ def test_a_terminal_without_our_signs_gets_others(place, finished):
     )
     assert "Traceback" not in done.stderr
     assert " ? " in done.stdout
+
+
+def test_further_options_are_those_of_every_run(place, capsys):
+    option = "training.clip_norm=2.0"
+    (part,) = parts_of("2", "exact")
+    cells = [cell.with_options([option]) for cell in part.cells]
+    for job in place.jobs(cells, [(0, seed) for seed in SEEDS]):
+        values = dict.fromkeys(METRICS[job.cell.data_set].values(), 0.5 + job.seed / 100)
+        write_finished(job, {"val": values, "test": values})
+    words = ["table", "2", "--out", place.out, "--data-dir", place.data_dir, "--set", option]
+    assert main([*map(str, words)]) == 0
+    shown = capsys.readouterr().out
+    assert f"Options of every run: {option}." in shown
+    assert [row[1] for row in rows_of(place, "2")[1:3]] == 2 * ["51.00 ± 1.00"]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("training.seed=3", "training.seed: is set by table 2, and can't be an option of its runs"),
+        ("max_updates", "'max_updates': expected an option of the runs, KEY=VALUE"),
+    ],
+)
+def test_options_that_the_table_sets_are_refused(place, capsys, option, message):
+    assert main(["table", "2", "--out", str(place.out), "--set", option]) == 1
+    assert capsys.readouterr().err == f"refnet table: {message}\n"
+
+
+def test_a_call_with_fewer_parts_leaves_no_part_of_another(place, finished):
+    name, _ = finished
+    assert table(place, name) == 0
+    count = len(list((place.out / "tables").glob("*.csv")))
+    for further in (count + 1, count + 2):
+        (place.out / f"tables/table_{name}_mini_{further}.csv").write_text("old")
+    mine = place.out / f"tables/table_{name}_mini_of_my_own.csv"
+    mine.write_text("kept")
+    assert table(place, name) == 0
+    assert len(list((place.out / "tables").glob("*.csv"))) == count + 1
+    assert mine.read_text() == "kept"
+
+
+def test_notes_on_the_miniature_data_are_not_shown_of_the_real_one():
+    (memes,) = parts_of("3", "exact")
+    said = {miniature: " ".join(memes.notes_on(miniature=miniature)) for miniature in (True, False)}
+    assert "miniature" in said[True] and "miniature" not in said[False]

@@ -177,6 +177,21 @@ def test_a_trial_that_diverged_is_over_and_not_chosen(place, capsys):
     assert [row["state"] for row in rows(place)] == ["chosen", "finished"]
 
 
+def test_a_final_run_that_diverged_is_named_and_the_search_is_written(place, capsys):
+    (good,) = write_trials(place, count=1)
+    chosen = searched_cell(DATA_SET, MODEL, good, (OPTION,), test=True)
+    for cell in (chosen, baseline_cell(DATA_SET, MODEL, (OPTION,))):
+        write_cell(place, cell, on_both(0.7, 0.4), FINAL_SEEDS)
+    job = place.jobs([chosen], [(0, FINAL_SEEDS[0])])[0]
+    file = job.run.folder / run_folder.FINISHED
+    content = json.loads(file.read_text())
+    content["values"]["test"][f"test/{DATA_SET}/{MICRO}"] = "nan"
+    file.write_text(json.dumps(content))
+    assert tune(place, trials=1) == 1
+    said = capsys.readouterr()
+    assert f"Failed: {job.run.name}: " in said.out and "chosen: trial 0" in said.out
+
+
 def test_other_yaml_files_make_another_search(place, capsys, monkeypatch):
     write_trials(place)
     assert tune(place, "--search-only") == 0

@@ -380,6 +380,6 @@ def test_losses_by_data_set_pass_the_check(memes, tmp_path):
     refused = refnet(
         *["run", f"config={MEMES}/uniter/refnet_mini.yaml", "model=refnet"],
         *["dataset=hateful_memes", f"env.data_dir={memes}", f"env.save_dir={tmp_path / 'other'}"],
-        "model_config.refnet.losses.hateful_memes=cross_entropi",
+        "model_config.uniter.losses.hateful_memes=cross_entropi",
     )
     assert "losses.hateful_memes.type: unknown loss 'cross_entropi'" in refused.errors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +37,10 @@ class Cell:
     overrides: tuple[str, ...] = ()
     label: str = ""
     run_type: str = "train_val_test"
+
+    def with_options(self, overrides: Sequence[str]) -> Cell:
+        """Return the experiment with further options."""
+        return replace(self, overrides=(*self.overrides, *overrides))
 
     @property
     def name(self) -> str:

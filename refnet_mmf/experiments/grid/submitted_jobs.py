@@ -22,6 +22,7 @@ from refnet_mmf.experiments.mmf_run import LAST_LINES, Run, RunFailed
 
 NOTE, LOGS = "submitted.json", "submitit"
 POLL_SECONDS = {"slurm": 5.0, "local": 0.5}
+SECONDS_UNTIL_KNOWN = 600.0
 ALIVE = ("READY", "PENDING", "RUNNING", "REQUEUED", "COMPLETING", "CONFIGURING", "PREEMPTED")
 """States of SLURM in which a job may still come to its end."""
 
@@ -73,7 +74,7 @@ def run_submitted(
             job = waiting.pop(0)
             try:
                 under_way[job] = _find(job.run, submission) or _submit(job, submission, runner)
-            except (FailedSubmissionError, RunFolderError, OSError) as error:
+            except (FailedSubmissionError, UncompletedJobError, RunFolderError, OSError) as error:
                 yield job, f"{job.run.name}: could not be submitted: {first_line(error)}"
         for job, handle in list(under_way.items()):
             watch(job)
@@ -111,7 +112,7 @@ def _is_alive(handle: submitit.Job[Any], *, first: bool = False) -> bool:
     if isinstance(handle, submitit.SlurmJob):
         if first:
             known = handle.watcher.get_state(handle.job_id, mode="force").upper()
-            return known.startswith(ALIVE)
+            return known.startswith(ALIVE) or (known == "UNKNOWN" and _is_new(handle))
         return not handle.done()
     if not handle.done():
         return True
@@ -121,6 +122,11 @@ def _is_alive(handle: submitit.Job[Any], *, first: bool = False) -> bool:
         return str(handle.paths.folder).encode() in command.read_bytes()
     except OSError:
         return False
+
+
+def _is_new(handle: submitit.Job[Any]) -> bool:
+    """Tell whether a job's folder is so young that SLURM's accounting may not know it yet."""
+    return time.time() - handle.paths.submission_file.stat().st_mtime < SECONDS_UNTIL_KNOWN
 
 
 def _outcome(run: Run, handle: submitit.Job[Result | str]) -> Result | str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from refnet_mmf.experiments.mmf_run import terminated_as_interrupted
 from refnet_mmf.experiments.real_data.description import DataError, Part
 
 
@@ -54,7 +55,10 @@ def staging(data_dir: Path) -> Iterator[Staging]:
     is_new = not data_dir.exists()
     data_dir.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(dir=data_dir, prefix=".refnet-convert-") as scratch:
+        with (
+            terminated_as_interrupted(),
+            tempfile.TemporaryDirectory(dir=data_dir, prefix=".refnet-convert-") as scratch,
+        ):
             yield Staging(data_dir / "datasets", Path(scratch))
     finally:
         if is_new and not any(data_dir.iterdir()):

@@ -125,14 +125,14 @@ def build_page(place: Place) -> Page:
             [claims, *([beside] if beside.rows else [])],
         ),
         *(
-            _section(SCORE_TABLES[name], parts, outcomes[name])
+            _section(SCORE_TABLES[name], parts, outcomes[name], place)
             for name, parts in tables.items()
             if results[name] or outcomes[name].failures
         ),
     ]
     if times.seconds:
         title = f"Table {training_time.NAME}: {training_time.TITLE}"
-        notes = training_time.time_notes(times)
+        notes = training_time.time_notes(times, miniature=place.scale == "mini")
         sections.append(Section(title, notes, [training_time.time_rows(rounds, times)]))
     sections += [
         Section(f"Search: {search.title}", search.notes, search.tables)
@@ -182,7 +182,7 @@ def _outcomes(tables: Mapping[str, Sequence[ScoreTable]], place: Place) -> dict[
     }
 
 
-def _section(title: str, parts: Sequence[ScoreTable], outcome: Outcome) -> Section:
+def _section(title: str, parts: Sequence[ScoreTable], outcome: Outcome, place: Place) -> Section:
     """Return a table's part of the page: scores, differences, a command of each experiment."""
     one_of_each = {job.cell: job.run.command for job in outcome.results}
     notes = [
@@ -193,7 +193,12 @@ def _section(title: str, parts: Sequence[ScoreTable], outcome: Outcome) -> Secti
     ]
     return Section(
         f"Table {parts[0].name}: {title}",
-        [*dict.fromkeys(note for part in parts for note in part.notes), *notes],
+        [
+            *dict.fromkeys(
+                note for part in parts for note in part.notes_on(miniature=place.scale == "mini")
+            ),
+            *notes,
+        ],
         tables_of(parts, outcome.results),
         commands=[from_here(command) for command in one_of_each.values()],
     )

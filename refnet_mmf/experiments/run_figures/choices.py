@@ -115,15 +115,3 @@ def read_percents(place: str, text: str) -> tuple[float, ...]:
     if percents[-1] > 100:
         raise GridError(f"{place}: expected at most 100, got {percents[-1]:g}")
     return percents
-
-
-def read_overrides(overrides: Sequence[str]) -> tuple[str, ...]:
-    """Check the form of further options.
-
-    Raises:
-        ValueError: one is not ``KEY=VALUE``.
-    """
-    for override in overrides:
-        if "=" not in override:
-            raise GridError(f"{override!r}: expected an option of the runs, KEY=VALUE")
-    return tuple(overrides)

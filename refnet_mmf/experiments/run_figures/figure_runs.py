@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from refnet_mmf.experiments.grid.cell import Cell, Job
@@ -16,10 +16,16 @@ from refnet_mmf.experiments.grid.options import (
     print_commands,
     read_grid_options,
 )
+from refnet_mmf.experiments.grid.overrides import note_of, read_overrides
 from refnet_mmf.experiments.grid.run_folder import Result
 from refnet_mmf.experiments.grid.runner import failure_notes, run_all, unfinished
-from refnet_mmf.experiments.run_figures.choices import Defaults, read_overrides
-from refnet_mmf.experiments.tables.score_table import Column, Scores, scores
+from refnet_mmf.experiments.run_figures.choices import Defaults
+from refnet_mmf.experiments.tables.score_table import (
+    Column,
+    Scores,
+    scores,
+    with_columns,
+)
 
 
 @dataclass(frozen=True)
@@ -46,27 +52,27 @@ class FigureRuns:
 
     def jobs(self, cell: Cell) -> list[Job]:
         """Return the finished jobs of a cell, in the order of their seeds."""
-        asked = with_options(cell, self.overrides)
+        asked = cell.with_options(self.overrides)
         return [job for job in self.results if job.cell == asked]
 
     def scores(self, cell: Cell, column: Column) -> Scores:
         """Return a cell's values of a metric in per cent, by data seed and seed."""
-        return scores(self.results, with_options(cell, self.overrides), column)
-
-
-def with_options(cell: Cell, overrides: tuple[str, ...]) -> Cell:
-    """Return a cell with the further options of the command."""
-    return replace(cell, overrides=(*cell.overrides, *overrides))
+        return scores(self.results, cell.with_options(self.overrides), column)
 
 
 def run_cells(
-    cells: Sequence[Cell], args: argparse.Namespace, *, reads_data: bool = False
+    cells: Sequence[Cell],
+    args: argparse.Namespace,
+    columns: Sequence[Column] = (),
+    *,
+    reads_data: bool = False,
 ) -> FigureRuns | None:
     """Run what is not finished of ``cells``, or print the commands.
 
     Args:
         cells: the experiments.
         args: of the command.
+        columns: what the figure shows of the runs on its data set; a run without is not shown.
         reads_data: whether the figure reads the data of finished runs, too.
 
     Returns:
@@ -76,16 +82,18 @@ def run_cells(
         ValueError: one line: an option is wrong, the data is missing, or no run is finished.
     """
     options = read_grid_options(args)
-    overrides = read_overrides(args.overrides)
-    _check_free(overrides, cells)
-    jobs = jobs_for([with_options(cell, overrides) for cell in cells], options)
+    overrides = read_overrides(args.overrides, cells, "the figure")
+    jobs = jobs_for([cell.with_options(overrides) for cell in cells], options)
     if options.dry_run:
         check_commands(jobs if overrides else [], with_data=False)
         print_commands(jobs, options)
         return None
     make_data_for(jobs if reads_data else unfinished(jobs), options)
     check_commands(jobs, with_data=True)
-    outcome = run_all(jobs, options.workers, submission=options.submission)
+    outcome = with_columns(
+        run_all(jobs, options.workers, submission=options.submission),
+        lambda cell: [column for column in columns if column.data_set == cell.data_set],
+    )
     if not outcome.results:
         raise GridError(_why_none(list(outcome.failures.values())))
     return FigureRuns(
@@ -95,25 +103,12 @@ def run_cells(
             options.notice,
             f"Seeds {_listed(options.seeds)}; data seeds {_listed(options.data_seeds)}. The best "
             "checkpoint is chosen on the validation split.",
+            *note_of(overrides),
             *failure_notes(outcome.failures),
         ),
         len(outcome.failures),
         options.scale == "mini",
     )
-
-
-def _check_free(overrides: Sequence[str], cells: Sequence[Cell]) -> None:
-    """Refuse an option that the experiments of the figure set themselves.
-
-    Raises:
-        GridError: one line.
-    """
-    for key in (override.partition("=")[0] for override in overrides):
-        for cell in cells:
-            arguments = cell.run("mini", Path(), 0, Path()).arguments
-            taken = {argument.partition("=")[0] for argument in arguments}
-            if any(f"{key}.".startswith(f"{own}.") or own.startswith(f"{key}.") for own in taken):
-                raise GridError(f"{key}: is set by the figure, and can't be an option of its runs")
 
 
 def place(name: str, args: argparse.Namespace, defaults: Defaults) -> tuple[Path, str]:

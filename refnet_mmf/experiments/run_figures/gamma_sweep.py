@@ -69,6 +69,7 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
     runs = run_cells(
         [gamma_cell(data, model, g) for data in data_sets for model in models for g in gammas],
         args,
+        [column for data_set in data_sets for column in columns_of(data_set)],
     )
     if runs is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from collections.abc import Sequence
 
 from matplotlib.ticker import NullLocator
@@ -26,8 +27,10 @@ from refnet_mmf.experiments.tables.paper_tables import label_cell
 from refnet_mmf.experiments.tables.score_table import (
     COMPARISON,
     Column,
+    Scores,
     compare_scores,
     count_of,
+    of_shared_seeds,
     spell,
     spell_comparison,
 )
@@ -53,6 +56,7 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
     percents = read_percents("--labels", args.labels)
     data_sets = read_names("--data-set", "data set", args.data_set, DATA_SETS)
     model = read_name("--model", "model", args.model, NAMES)
+    columns = [column for data_set in data_sets for column in columns_of(data_set)]
     runs = run_cells(
         [
             label_cell(data_set, model, variant, percent)
@@ -61,10 +65,10 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
             for variant in VARIANTS
         ],
         args,
+        columns,
     )
     if runs is None:
         return None
-    columns = [column for data_set in data_sets for column in columns_of(data_set)]
     picture = draw_lines(
         {_title(column): _lines(runs, column, model, percents) for column in columns},
         "per cent of the training data with labels",
@@ -84,8 +88,9 @@ def make(args: argparse.Namespace) -> DrawnFigure | None:
         table=_table(runs, columns, model, percents),
         notes=[
             *runs.notes,
-            "Mean over seeds, the shading is one standard deviation to either side. The samples "
-            "without labels still feed the refiner.",
+            "Mean over the seeds that all methods have with that part of the labels, the shading "
+            "is one standard deviation to either side. The samples without labels still feed the "
+            "refiner.",
         ],
         failures=runs.failures,
     )
@@ -106,7 +111,7 @@ def _lines(
     lines: dict[str, Line] = {}
     for variant in VARIANTS:
         points = [
-            (percent, summarize(list(_scores(runs, column, model, variant, percent).values())))
+            (percent, summarize(list(_scores(runs, column, model, percent)[variant].values())))
             for percent in percents
         ]
         there = [(percent, point) for percent, point in points if point.count]
@@ -120,17 +125,22 @@ def _lines(
 
 
 def _scores(
-    runs: FigureRuns, column: Column, model: str, variant: str, percent: float
-) -> dict[tuple[int, int], float]:
-    return runs.scores(label_cell(column.data_set, model, variant, percent), column)
+    runs: FigureRuns, column: Column, model: str, percent: float
+) -> defaultdict[str, Scores]:
+    """Return the values with a part of the labels, by variant, of the seeds that all share."""
+    found = {
+        variant: runs.scores(label_cell(column.data_set, model, variant, percent), column)
+        for variant in VARIANTS
+    }
+    return defaultdict(dict, of_shared_seeds(found))
 
 
 def _compared(
     runs: FigureRuns, column: Column, model: str, variant: str, percent: float
 ) -> Comparison:
     """Compare a method with the baseline."""
-    own, theirs = (_scores(runs, column, model, v, percent) for v in (variant, "baseline"))
-    return compare_scores(own, theirs)
+    found = _scores(runs, column, model, percent)
+    return compare_scores(found[variant], found["baseline"])
 
 
 def _rows(
@@ -140,7 +150,7 @@ def _rows(
     for column in columns:
         for variant in VARIANTS:
             for percent in percents:
-                score = summarize(list(_scores(runs, column, model, variant, percent).values()))
+                score = summarize(list(_scores(runs, column, model, percent)[variant].values()))
                 against = _compared(runs, column, model, variant, percent)
                 place = (column.data_set, column.split, column.title, method_name(variant, model))
                 rows.append(
@@ -160,7 +170,7 @@ def _table(
     for column in columns:
         for percent in percents:
             for variant in VARIANTS:
-                score = summarize(list(_scores(runs, column, model, variant, percent).values()))
+                score = summarize(list(_scores(runs, column, model, percent)[variant].values()))
                 row = [f"{_title(column)} {percent:g} %", method_name(variant, model), spell(score)]
                 if variant == "baseline":
                     rows.append([*row, *[""] * len(COMPARISON)])

@@ -46,12 +46,15 @@ class EmbeddingMeasure:
         score: gives its scores, in 0..1 by name, for the embeddings by split; a ValueError is
             the reason why there are none.
         queries: it needs those with one modality alone, too.
+        revision: raised where the same embeddings come to other scores than before: scores of an
+            earlier one are made again.
     """
 
     name: str
     splits: tuple[str, ...]
     score: Callable[[Mapping[str, EmbeddingSet]], Scores]
     queries: bool
+    revision: int = 1
 
     @property
     def file_name(self) -> str:
@@ -98,7 +101,8 @@ def known(outcome: Outcome, measure: EmbeddingMeasure) -> Outcome:
 def stored_scores(folder: Path, measure: EmbeddingMeasure) -> Scores | None:
     """Return the scores that a run's folder holds, in 0..1 by name.
 
-    None: there are none yet, or they are another checkpoint's than the one that is there now.
+    None: there are none yet, or they are another checkpoint's than the one that is there now, or
+    of an earlier revision.
 
     Raises:
         RunFolderError: the file is damaged, or holds scores that other versions have made.
@@ -114,6 +118,8 @@ def stored_scores(folder: Path, measure: EmbeddingMeasure) -> Scores | None:
         raise RunFolderError(
             f"{path}: holds scores of other versions; remove it, and they are made again"
         )
+    if found.get("revision") != measure.revision:
+        return None
     checkpoint = folder / str(found.get("checkpoint"))
     if checkpoint.is_file() and file_hash(checkpoint) != found.get("checkpoint_sha256"):
         return None
@@ -170,6 +176,7 @@ def _measure(folder: Path, measure: EmbeddingMeasure, data_dir: Path) -> Scores:
         "checkpoint_sha256": file_hash(checkpoint),
         "samples": {split: len(made.embeddings) for split, made in embedded.items()},
         "versions": versions(),
+        "revision": measure.revision,
         "scores": scores,
     }
     write_json(content, folder / measure.file_name)

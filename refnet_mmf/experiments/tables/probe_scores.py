@@ -46,4 +46,4 @@ def probe_scores(embeddings: Mapping[str, EmbeddingSet]) -> dict[str, float]:
     return {**scores, LABELS: labels.score}
 
 
-PROBES = EmbeddingMeasure("probes", (FITTED, SPLIT), probe_scores, queries=False)
+PROBES = EmbeddingMeasure("probes", (FITTED, SPLIT), probe_scores, queries=False, revision=2)

@@ -74,8 +74,8 @@ _NOTES = (
     "R^2 of what is read from the fused embedding by ridge regression, fitted on the training "
     "split; columns weighted by their variance. Labels: logistic regression, fitted to all labels "
     "of the training split, whatever part of them the network had.",
-    "Inputs: how often each word is in the text, and the mean of the picture's region features; "
-    "the same for every network.",
+    "Inputs: how often each word is in the text, and the mean of the picture's region features, or "
+    "its thumbnail where a network reads pictures: the same for every network that reads the same.",
     "Own features: the targets of the refiner, that is the unimodal encoders' outputs, in ViLBERT "
     "and MMBT the modality's own tokens, which have seen the other one. Training moves the "
     "encoders, so that two networks' features are not the same.",

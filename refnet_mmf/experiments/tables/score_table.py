@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
@@ -83,6 +83,7 @@ class ScoreTable:
         columns: the metrics.
         rows: the methods.
         notes: what a reader has to know of the paper's values or of ours.
+        notes_of_miniature: further ones, where ours are of miniature data.
         part: of a table in several parts, which one this is.
     """
 
@@ -92,6 +93,7 @@ class ScoreTable:
     rows: Sequence[Row]
     notes: Sequence[str] = ()
     part: str = ""
+    notes_of_miniature: Sequence[str] = ()
 
     @property
     def heading(self) -> str:
@@ -102,6 +104,23 @@ class ScoreTable:
     def cells(self) -> list[Cell]:
         """All experiments, each once."""
         return list(dict.fromkeys(cell for row in self.rows for cell in row.cells.values()))
+
+    def with_options(self, overrides: Sequence[str]) -> ScoreTable:
+        """Return the table of the experiments with further options."""
+        return replace(
+            self,
+            rows=[
+                replace(
+                    row,
+                    cells={key: cell.with_options(overrides) for key, cell in row.cells.items()},
+                )
+                for row in self.rows
+            ],
+        )
+
+    def notes_on(self, *, miniature: bool) -> list[str]:
+        """Return what a reader has to know of numbers from such data."""
+        return [*self.notes, *(self.notes_of_miniature if miniature else ())]
 
     def row(self, title: str) -> Row:
         """Return the row of this title."""
@@ -132,14 +151,30 @@ def scores(results: Mapping[Job, Result], cell: Cell, column: Column) -> Scores:
 
 def with_every_score(tables: Sequence[ScoreTable], outcome: Outcome) -> Outcome:
     """Put runs that lack a score of these tables among the failures."""
+    return with_columns(
+        outcome,
+        lambda cell: [
+            column
+            for table in tables
+            for column in table.columns
+            if any(row.cells.get(column.key) == cell for row in table.rows)
+        ],
+    )
+
+
+def with_columns(outcome: Outcome, columns_of: Callable[[Cell], Sequence[Column]]) -> Outcome:
+    """Put runs that lack a score, or have one that is no number, among the failures.
+
+    Args:
+        outcome: of a grid.
+        columns_of: the scores that the runs of an experiment must have.
+    """
     whole = Outcome(failures=dict(outcome.failures))
     for job, result in outcome.results.items():
         try:
-            for table in tables:
-                for column in table.columns:
-                    if any(row.cells.get(column.key) == job.cell for row in table.rows):
-                        for metric in column.metrics:
-                            result.value(column.split, column.data_set, metric)
+            for column in columns_of(job.cell):
+                for metric in column.metrics:
+                    result.value(column.split, column.data_set, metric)
         except RunFolderError as error:
             whole.failures[job] = (
                 f"{job.run.folder}: {error}; remove the file that lacks it, and it is made again"
@@ -210,19 +245,25 @@ def column_scores(
         for row in table.rows
         if column.key in row.cells
     }
-    found = {title: own for title, own in found.items() if own}
-    shared: dict[str, set[tuple[int, int]]] = {}
+    groups: dict[str, dict[str, Scores]] = {}
     for row in table.rows:
         if row.title in found:
-            pairs, group = set(found[row.title]), row.baseline or row.title
-            shared[group] = shared.get(group, pairs) & pairs
+            groups.setdefault(row.baseline or row.title, {})[row.title] = found[row.title]
+    of_same_seeds = [of_shared_seeds(group) for group in groups.values()]
     return {
-        row.title: {
-            pair: found[row.title][pair]
-            for pair in sorted(shared[row.baseline or row.title] or found[row.title])
-        }
-        for row in table.rows
-        if row.title in found
+        row.title: own[row.title] for row in table.rows for own in of_same_seeds if row.title in own
+    }
+
+
+def of_shared_seeds(found: Mapping[str, Scores]) -> dict[str, Scores]:
+    """Return values, by any name, of those seeds that all that have values share.
+
+    Where there are none, each keeps its own.
+    """
+    there = {name: own for name, own in found.items() if own}
+    shared = set.intersection(*map(set, there.values())) if there else set()
+    return {
+        name: {pair: own[pair] for pair in sorted(shared or own)} for name, own in there.items()
     }
 
 

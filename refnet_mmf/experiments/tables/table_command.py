@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection, Sequence
 
 from refnet_mmf.core.messages import by_words_and_numbers, unknown
-from refnet_mmf.experiments.grid.cell import Job
+from refnet_mmf.experiments.grid.cell import Cell, Job
 from refnet_mmf.experiments.grid.command_checks import check_commands
 from refnet_mmf.experiments.grid.options import (
     GridError,
@@ -18,6 +18,7 @@ from refnet_mmf.experiments.grid.options import (
     print_commands,
     read_grid_options,
 )
+from refnet_mmf.experiments.grid.overrides import note_of, read_overrides
 from refnet_mmf.experiments.grid.runner import (
     Outcome,
     failure_notes,
@@ -27,7 +28,12 @@ from refnet_mmf.experiments.grid.runner import (
 )
 from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.retrieval import MATCHES
-from refnet_mmf.experiments.table_files import say_written, show_tables, write_tables
+from refnet_mmf.experiments.table_files import (
+    remove_further_csvs,
+    say_written,
+    show_tables,
+    write_tables,
+)
 from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.embedding_measures import known, measured
 from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
@@ -57,6 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--match", help=f"of tables 1 and 7: {' or '.join(MATCHES)} label set (exact)"
     )
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a further option for every mmf_run; give them an --out of their own",
+    )
     add_grid_arguments(parser)
     parser.set_defaults(goes_on=True)
 
@@ -75,10 +89,13 @@ def run(args: argparse.Namespace) -> int:
     _check_match(name, args.match)
     options = read_grid_options(args)
     if name == training_time.NAME:
-        return _make_times(options)
+        return _make_times(options, args.overrides)
     parts = parts_of(name, args.match or "exact")
-    jobs = jobs_for(list(dict.fromkeys(c for part in parts for c in part.cells)), options)
+    overrides = read_overrides(args.overrides, _cells(parts), f"table {name}")
+    parts = [part.with_options(overrides) for part in parts]
+    jobs = jobs_for(_cells(parts), options)
     if options.dry_run:
+        check_commands(jobs if overrides else [], with_data=False)
         print_commands(jobs, options)
         return 0
     make_data_for(_with_data_to_read(jobs, name), options)
@@ -88,7 +105,13 @@ def run(args: argparse.Namespace) -> int:
         outcome = measured(outcome, MEASURES[name], options.workers)
     outcome = with_every_score(parts, outcome)
     suffix = "" if args.match in (None, "exact") else f"_{args.match}"
-    return _write(parts, outcome, jobs, options, f"table_{name}{suffix}_{options.scale}")
+    file_name = f"table_{name}{suffix}_{options.scale}"
+    return _write(parts, outcome, jobs, options, note_of(overrides), file_name)
+
+
+def _cells(parts: Sequence[ScoreTable]) -> list[Cell]:
+    """Return all experiments of a table's parts, each once."""
+    return list(dict.fromkeys(cell for part in parts for cell in part.cells))
 
 
 def _check_match(name: str, match: str | None) -> None:
@@ -111,7 +134,7 @@ def _with_data_to_read(jobs: Sequence[Job], name: str) -> list[Job]:
     return known(finished(jobs), MEASURES[name]).lacking(jobs)
 
 
-def _make_times(options: GridOptions) -> int:
+def _make_times(options: GridOptions, overrides: Sequence[str]) -> int:
     """Measure and write the table of training times.
 
     Raises:
@@ -122,7 +145,9 @@ def _make_times(options: GridOptions) -> int:
             f"--submit: the runs of table {training_time.NAME} are timed in turn on one machine; "
             "call the command itself in a job of the cluster"
         )
-    jobs = jobs_for(training_time.timed_cells(), options)
+    cells = training_time.timed_cells()
+    overrides = read_overrides(overrides, cells, f"table {training_time.NAME}")
+    jobs = jobs_for([cell.with_options(overrides) for cell in cells], options)
     rounds = training_time.rounds_of(jobs)
     if options.dry_run:
         print_commands(jobs, options)
@@ -133,7 +158,13 @@ def _make_times(options: GridOptions) -> int:
     times = training_time.measure(rounds)
     failed = [f"Failed: {path}: {reason}" for path, reason in times.failures.items()]
     if times.seconds:
-        notes = [options.notice, *training_time.time_notes(times), _made_with(options), *failed]
+        notes = [
+            options.notice,
+            *training_time.time_notes(times, miniature=options.scale == "mini"),
+            *note_of(overrides),
+            _made_with(options),
+            *failed,
+        ]
         file_name = f"table_{training_time.NAME}_{options.scale}"
         _show([training_time.time_rows(rounds, times)], notes, options, file_name)
     else:
@@ -146,6 +177,7 @@ def _write(
     outcome: Outcome,
     jobs: Sequence[Job],
     options: GridOptions,
+    further_notes: Sequence[str],
     file_name: str,
 ) -> int:
     tables = tables_of(parts, outcome.results)
@@ -153,7 +185,10 @@ def _write(
     if outcome.results:
         notes = [
             options.notice,
-            *dict.fromkeys(note for part in parts for note in part.notes),
+            *dict.fromkeys(
+                note for part in parts for note in part.notes_on(miniature=options.scale == "mini")
+            ),
+            *further_notes,
             f"{_made_with(options)} The best checkpoint is chosen on the validation split.",
             *failed,
         ]
@@ -172,7 +207,9 @@ def _show(
     tables: Sequence[Table], notes: Sequence[str], options: GridOptions, file_name: str
 ) -> None:
     show_tables(tables, notes)
-    say_written(write_tables(tables, notes, options.out / "tables", file_name))
+    folder = options.out / "tables"
+    say_written(write_tables(tables, notes, folder, file_name))
+    remove_further_csvs(folder, file_name, len(tables))
 
 
 def _say_that_nothing_is_written(why: str, failed: Sequence[str]) -> None:

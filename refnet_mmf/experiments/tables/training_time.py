@@ -223,8 +223,8 @@ def spell_ratio(own: Sequence[float], baseline: Sequence[float]) -> list[str]:
     return [f"{ratio.mean:.3f}", f"{ratio.low:.3f} to {ratio.high:.3f}"]
 
 
-def time_notes(times: Times) -> list[str]:
-    """Say how it was measured."""
+def time_notes(times: Times, *, miniature: bool) -> list[str]:
+    """Say how it was measured; ``miniature``: whether the networks are."""
     measured = UPDATES - WARM_UP * INTERVAL
     return [
         f"Each round runs every method once, one after the other in an order drawn anew, for "
@@ -233,8 +233,15 @@ def time_notes(times: Times) -> list[str]:
         f"updates, {INTERVAL} at a time, loading of data and logging included.",
         "Ratio: geometric mean over rounds of the ratio within a round; interval: Student's t on "
         "its logarithm.",
-        "The paper does not say on what its ratios were measured. A miniature network is so small "
-        "that what REFINER adds weighs more, or less, than it would beside a BERT of full size.",
+        "The paper does not say on what its ratios were measured.",
+        *(
+            [
+                "A miniature network is so small that what REFINER adds weighs more, or less, than "
+                "it would beside a BERT of full size."
+            ]
+            if miniature
+            else []
+        ),
         *(
             f"Measured on {machine}; load before the rounds {min(loads):.1f} to {max(loads):.1f}."
             for machine, loads in times.loads.items()

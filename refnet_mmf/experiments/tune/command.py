@@ -28,14 +28,16 @@ from refnet_mmf.experiments.grid.options import (
     print_commands,
     read_grid_options,
 )
+from refnet_mmf.experiments.grid.overrides import note_of
 from refnet_mmf.experiments.grid.run_folder import YAML_FILES, Result
 from refnet_mmf.experiments.grid.runner import Outcome, failure_notes, run_all
 from refnet_mmf.experiments.grid.yaml_hashes import yaml_hashes
 from refnet_mmf.experiments.miniature.command import LARGEST_SEED
 from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.table_files import say_written, show_tables, write_tables
+from refnet_mmf.experiments.tables.score_table import with_columns
 from refnet_mmf.experiments.tune.record import Record, write_record
-from refnet_mmf.experiments.tune.results import choice_rows, trial_rows
+from refnet_mmf.experiments.tune.results import choice_columns, choice_rows, trial_rows
 from refnet_mmf.experiments.tune.search import Search, Trial
 from refnet_mmf.experiments.tune.space import Space, baseline_cell, read_range, searched_cell
 from refnet_mmf.experiments.versions import spell_versions, versions
@@ -244,8 +246,9 @@ def _evaluate(
     baseline = baseline_cell(options.data_set, options.model, options.overrides)
     print(f"chosen: trial {chosen.number} ({chosen.setting}); now the test split", flush=True)
     jobs = _jobs_of([baseline, cell], options, data, options.final_seeds)
-    outcome = _run(jobs, options)
-    tables = choice_rows(outcome.results, cell, baseline, METRICS[options.data_set])
+    columns = choice_columns(options.data_set, METRICS[options.data_set])
+    outcome = with_columns(_run(jobs, options), lambda cell: columns)
+    tables = choice_rows(outcome.results, cell, baseline, columns)
     failed = {**failed, **outcome.failures}
     _write(search, options, tables, failure_notes(failed))
     if failed:
@@ -292,7 +295,7 @@ def _write(
         f"{options.data_set}, {options.model}: {ranges}, drawn by Optuna's TPE sampler (seed "
         f"{options.seed}). A trial is the mean of the {options.metric} of the validation split "
         f"over seeds {seeds} and data seeds {data_seeds}; mean ± standard deviation.",
-        *([f"Options of every run: {' '.join(options.overrides)}."] if options.overrides else []),
+        *note_of(options.overrides),
         "The test split is evaluated by the runs of the chosen setting and of the baseline alone, "
         f"after the last trial; both are trained anew for it, with seeds {final}, which the search "
         "has not used: to its own seeds the choice owes a part of its score."

@@ -14,6 +14,7 @@ from refnet_mmf.experiments.tables.score_table import (
     Column,
     compare_cells,
     count_of,
+    of_shared_seeds,
     scores,
     spell,
     spell_comparison,
@@ -45,19 +46,31 @@ def trial_rows(trials: Sequence[Trial], metric: str, chosen: int | None) -> Tabl
     return Table("Trials of the search, validation split, per cent", header, rows)
 
 
-def choice_rows(
-    results: Mapping[Job, Result], chosen: Cell, baseline: Cell, metrics: Sequence[str]
-) -> list[Table]:
-    """Return the choice beside the baseline on both splits, and the paired difference."""
-    columns = [
-        Column(f"{metric} {title}", chosen.data_set, split, metric)
+def choice_columns(data_set: str, metrics: Sequence[str]) -> list[Column]:
+    """Return what the choice and the baseline are compared by."""
+    return [
+        Column(f"{metric} {title}", data_set, split, metric)
         for split, title in (("val", "val."), ("test", "test"))
         for metric in metrics
     ]
-    names = {"baseline": baseline, "chosen": chosen}
+
+
+def choice_rows(
+    results: Mapping[Job, Result], chosen: Cell, baseline: Cell, columns: Sequence[Column]
+) -> list[Table]:
+    """Return the choice beside the baseline on both splits, and the paired difference."""
+    found = [
+        of_shared_seeds(
+            {
+                name: scores(results, cell, column)
+                for name, cell in (("baseline", baseline), ("chosen", chosen))
+            }
+        )
+        for column in columns
+    ]
     rows = [
-        [title, *(spell(summarize(list(scores(results, cell, c).values()))) for c in columns)]
-        for title, cell in names.items()
+        [name, *(spell(summarize(list(one.get(name, {}).values()))) for one in found)]
+        for name in ("baseline", "chosen")
     ]
     compared = [compare_cells(chosen, baseline, column, results) for column in columns]
     header = ["metric", *COMPARISON]

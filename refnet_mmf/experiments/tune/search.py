@@ -111,7 +111,7 @@ class Search:
     def begin(self) -> Trial:
         """Draw the setting of a new trial."""
         number = len(self.trials)
-        self._study.sampler = TPESampler(seed=1000 * self.seed + number)
+        self._study.sampler = TPESampler(seed=(1000 * self.seed + number) % 2**32)
         trial = self._study.ask(self._distributions)
         return Trial(trial.number, self.space.setting(trial.params))
 
