@@ -103,6 +103,7 @@ def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str
     if file is not None:
         check_yaml_keys(values["config"], config, known)
     check_types(config, known)
+    check_run_type(str(config.run_type))
     _check_losses(config)
     _check_parts(config)
     _check_checkpoint(config)
@@ -113,7 +114,6 @@ def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str
         read_ids(Path(regime.labels.ids_file))
     check_precision(config.training)
     check_numbers(config)
-    check_run_type(str(config.run_type))
     _check_save_dir(config)
     if "train" in config.run_type:
         check_optimizer(config.optimizer)
