@@ -13,9 +13,14 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
+    """A wheel by way of the sdist, as ``make dist`` makes it."""
     folder = tmp_path_factory.mktemp("wheel")
+    sdist = [sys.executable, "setup.py", "-q", "egg_info", "-e", str(folder)]
+    sdist += ["sdist", "-d", str(folder)]
+    subprocess.run(sdist, check=True, cwd=REPOSITORY)
     pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--wheel-dir", str(folder), str(REPOSITORY)], check=True)
+    archive = next(folder.glob("*.tar.gz"))
+    subprocess.run([*pip, "--wheel-dir", str(folder), str(archive)], check=True)
     return next(folder.glob("*.whl"))
 
 

@@ -18,9 +18,9 @@ import pytest
 
 pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
 
-from refnet_mmf.experiments.grid import run_folder
+from refnet_mmf.experiments.grid import run_folder, runner
 from refnet_mmf.experiments.grid.cell import Cell, jobs_of
-from refnet_mmf.experiments.grid.run_folder import RunFolderError
+from refnet_mmf.experiments.grid.run_folder import Result, RunFolderError
 from refnet_mmf.experiments.grid.runner import finished, run_all, run_job
 from refnet_mmf.experiments.mmf_run import (
     LOCK,
@@ -67,6 +67,25 @@ def test_a_grid_is_run_once_and_a_failure_does_not_stop_the_rest(jobs, capfd):
     again = run_all([done], workers=1)
     assert again.results == outcome.results == finished([done]).results
     assert done.run.log.read_bytes() == log
+
+
+def test_each_worker_has_a_gpu_of_its_own_where_there_are_some(jobs, monkeypatch):
+    """Which one a run is given is all that is looked at: there is none here."""
+    given = []
+
+    def run(job, bar, gpu, stop):
+        given.append(gpu)
+        start.wait(timeout=60)  # both workers are at it
+        return Result(1.0, {})
+
+    start = threading.Barrier(2)
+    monkeypatch.setattr(runner, "run_job", run)
+    grid = jobs(CELL, seeds=range(6))
+    assert len(run_all(grid, workers=2, gpus=[4, 7]).results) == 6
+    assert sorted(given) == 3 * [4] + 3 * [7]
+    given.clear()
+    run_all(grid, workers=2, gpus=[])
+    assert given == 6 * [None]
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from mmf.utils.configuration import load_yaml
 
 from refnet_mmf.experiments.miniature.make import SIZES
 from refnet_mmf.plugin import mmf_lines
@@ -98,6 +99,35 @@ def test_a_cell_trains_evaluates_resumes_and_predicts(request, tmp_path, data_se
     assert rows == SIZES["tiny"].test
 
 
+def reads_pictures(yaml):
+    """Whether a YAML, or one that it includes, is of a network that reads pictures."""
+    content = load_yaml(str(yaml))
+    data = next(iter(content.dataset_config.values()))
+    return not data.get("use_features", False)
+
+
+# The paper's section 4.1 and A.3: batch, learning rate, updates, schedule, what chooses the best.
+OF_THE_PAPER = {
+    "hateful_memes": (32, 1e-5, 22_000, "warmup_linear", "hateful_memes/refnet_roc_auc"),
+    "mmimdb": (32, 5e-5, 20_000, "warmup_cosine", "mmimdb/refnet_micro_f1"),
+    "visual_entailment": (480, 5e-5, 10_000, "warmup_linear", "visual_entailment/refnet_accuracy"),
+}
+
+
+@pytest.mark.parametrize(("data_set", "model", "variant"), CELLS)
+def test_a_yaml_has_the_settings_of_the_paper(data_set, model, variant):
+    config = load_yaml(str(PROJECTS / data_set / "configs" / model / f"{variant}.yaml"))
+    batch, rate, updates, schedule, criterion = OF_THE_PAPER[data_set]
+    training, optimizer = config.training, config.optimizer
+    assert optimizer.type == "adam_w"
+    assert (optimizer.params.lr, optimizer.params.eps) == (rate, 1e-8)
+    assert list(optimizer.params.betas) == [0.9, 0.999]
+    assert (training.batch_size, training.max_updates) == (batch, updates)
+    assert training.evaluation_interval == 1000
+    assert (config.scheduler.type, training.lr_scheduler) == (schedule, True)
+    assert (training.early_stop.criteria, training.early_stop.minimize) == (criterion, False)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("yaml", LEAVES, ids=lambda path: str(path.relative_to(PROJECTS)))
 def test_every_other_yaml_takes_two_updates(request, tmp_path, yaml):
@@ -106,11 +136,10 @@ def test_every_other_yaml_takes_two_updates(request, tmp_path, yaml):
     model = yaml.parent.name
     recipe = yaml
     if "_mini" not in yaml.stem:
-        tiny = yaml.with_name("mini_pixels.yaml")
-        if not tiny.is_file():
-            tiny = yaml.with_name("mini.yaml")
-        if not tiny.is_file():
-            tiny = yaml.with_name("refnet_mini.yaml")
+        names = ("mini.yaml", "refnet_mini.yaml")
+        if reads_pictures(yaml):
+            names = ("mini_pixels.yaml", *names)
+        tiny = next(file for name in names if (file := yaml.with_name(name)).is_file())
         recipe = tmp_path / "tiny.yaml"
         recipe.write_text(f"includes:\n- {yaml}\n- {tiny}\n")
     done = run_mmf(

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -154,4 +153,5 @@ LOG = (
 def test_a_log_is_read_as_far_as_it_can_be(data, tmp_path):
     text = data.draw(mutations(LOG.encode())).decode("utf-8", errors="replace")
     for progress in read_progress(text.splitlines()):
-        assert all(np.isscalar(value) for value in progress.values.values())
+        assert all(isinstance(value, float) for value in progress.values.values())
+        assert progress.update >= 0
