@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 DEMO   ?= demo
 JOBS   ?= auto
-# Versions that were tested together; make setup CONSTRAINTS= takes the newest that setup.py allows.
+# Versions that were tested together; make setup CONSTRAINTS= VENV=DIR, in a new folder, takes the newest.
 CONSTRAINTS ?= constraints.txt
 PINS    = $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 ON_MAIN = MMF_CHECKOUT=$(abspath $(MMF)) PYTHONPATH=$(CURDIR)/build/mmf-main $(BIN)/python -m

@@ -73,15 +73,17 @@ def test_importing_needs_torch_alone():
         assert package not in loaded
 
 
-@pytest.mark.parametrize("after", ["torch", pytest.param("mmf", marks=pytest.mark.mmf)])
-def test_importing_is_quick_beside(after):
-    """After MMF the import registers the plugin."""
+@pytest.mark.parametrize(
+    ("after", "seconds"), [("torch", 0.2), pytest.param("mmf", 0.5, marks=pytest.mark.mmf)]
+)
+def test_importing_is_quick_beside(after, seconds):
+    """After MMF the import registers the plugin; docs/benchmarks.md has what it takes."""
     pytest.importorskip(after)
     code = (
         f"import {after}, time; start = time.process_time(); import refnet_mmf; "
         "print(time.process_time() - start)"
     )
-    assert min(float(python(code).splitlines()[-1]) for _ in range(3)) < 0.25
+    assert min(float(python(code).splitlines()[-1]) for _ in range(3)) < seconds
 
 
 def test_register_without_mmf_says_what_to_do():

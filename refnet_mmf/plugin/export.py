@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``refnet export``."""
     parser.description = (
         "Writes the stock model of a ReFNet checkpoint: the same predictions, no key missing and "
-        "none left over, and no plugin needed to load it."
+        "none left over. A model of MMF's own needs no plugin then."
     )
     parser.add_argument("checkpoint", type=Path, help="checkpoint file, or the folder of a run")
     parser.add_argument("--out", type=Path, required=True, help="file to write, e.g. mmbt.pth")
