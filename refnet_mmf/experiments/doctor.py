@@ -6,6 +6,7 @@ import argparse
 import importlib.metadata
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -220,6 +221,7 @@ def _data() -> Iterator[Finding]:
 
     config = registry.get("config")
     data_dir = Path(get_absolute_path(str(config.env.data_dir)))
+    place = shlex.quote(str(data_dir))
     for name in dataset_names(config):
         if name not in DATA_SETS:
             continue
@@ -227,13 +229,11 @@ def _data() -> Iterator[Finding]:
         if done.origin.published and not usable_inputs(done.findings):
             own = check(DATA_SETS[name], data_dir, own=True)
             if usable_inputs(own.findings):
-                advice = (
-                    f"it is not what was published; refnet data check {name} {data_dir} compares"
-                )
+                advice = f"it is not what was published; refnet data check {name} {place} compares"
                 yield Finding(f"data {name}", str(own.origin), OK, advice)
                 continue
         bad = [f"{f.what}: {f.verdict}" for f in done.findings if f.verdict != FIT]
-        advice = f"refnet data check {name} {data_dir} says more: {', '.join(bad)}" if bad else ""
+        advice = f"refnet data check {name} {place} says more: {', '.join(bad)}" if bad else ""
         yield Finding(f"data {name}", str(done.origin), NOTE if bad else OK, advice)
 
 

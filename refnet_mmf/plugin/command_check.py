@@ -40,6 +40,7 @@ from refnet_mmf.plugin.trainer_checks import (
     check_precision,
     check_run_type,
     check_scheduler,
+    check_zoo_override,
 )
 from refnet_mmf.plugin.user_models import absolute, import_user_models
 from refnet_mmf.plugin.value_types import check_types
@@ -104,6 +105,7 @@ def check_command(options: Sequence[str], *, with_data: bool = True) -> list[str
         check_yaml_keys(values["config"], config, known)
     check_types(config, known)
     check_run_type(str(config.run_type))
+    check_zoo_override(config)
     _check_losses(config)
     _check_parts(config)
     _check_checkpoint(config)
@@ -260,11 +262,6 @@ def _check_checkpoint(config: DictConfig) -> None:
             find_checkpoint(Path(get_absolute_path(str(file))), folders=False)
         except RefnetError as error:
             raise RefnetError(f"checkpoint.resume_file: {error}") from None
-    if section.get("zoo_config_override", False):
-        raise RefnetError(
-            "checkpoint.zoo_config_override: MMF would put the zoo's model in the place of "
-            f"{config.model}; leave it out: the zoo's weights are loaded by checkpoint.resume_zoo"
-        )
     if key is None or Path(get_absolute_path(key)).exists():
         return
     known = list(_zoo_keys(load_yaml("configs/zoo/models.yaml")))

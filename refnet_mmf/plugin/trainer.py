@@ -42,6 +42,7 @@ from refnet_mmf.plugin.trainer_checks import (
     check_batch_size,
     check_numbers,
     check_precision,
+    check_zoo_override,
     refusal_of_data_parallel,
     warn_of_stock_metrics,
 )
@@ -69,6 +70,7 @@ class RefnetTrainer(mmf_lines.LineTrainer):
         check_precision(config.training)
         check_numbers(config)
         check_batch_size(config.training)
+        check_zoo_override(config)
         if self.regime.pretrain:
             judge_by_total_loss(config)
         super().__init__(config)

@@ -139,6 +139,19 @@ def check_scheduler(config: Any) -> None:
     _check_no_texts("scheduler.params", config.get("scheduler", {}).get("params", None) or {})
 
 
+def check_zoo_override(config: Any) -> None:
+    """Refuse to have the model's settings replaced by those of the zoo's model.
+
+    Raises:
+        RefnetError: they should be.
+    """
+    if config.checkpoint.get("zoo_config_override", False):
+        raise RefnetError(
+            "checkpoint.zoo_config_override: MMF would put the zoo's model in the place of "
+            f"{config.model}; leave it out: the zoo's weights are loaded by checkpoint.resume_zoo"
+        )
+
+
 def check_run_type(run_type: str) -> None:
     """Refuse a ``run_type`` of which MMF would do nothing, or a part, without a word.
 

@@ -446,6 +446,20 @@ def test_every_figure_of_the_scale_is_on_the_page(results):
     assert "figure_4_paper" not in page
 
 
+def test_a_figure_of_another_version_is_left_out_and_named(results):
+    assert main(["figure", "9", "--out", str(results / "figures"), "--modalities", "16"]) == 0
+    (old,) = (results / "figures").glob("*.svg")
+    text = old.read_text()
+    made_by = re.search(r"Made by refnet_mmf ([\d.]+)", text)
+    new = old.with_name("figure_9_new.svg")
+    new.write_text(text)
+    old.write_text(text.replace(made_by[0], "Made by refnet_mmf 0.0.1"))
+    assert main(["report", "--out", str(results)]) == 0
+    page = (results / "report_mini.html").read_text()
+    assert f"Left out: {old.stem}: made by refnet_mmf 0.0.1, Python " in page
+    assert f"({new.stem})" in page and f"({old.stem})" not in page
+
+
 def test_where_every_run_is_of_another_version_the_page_says_so(results):
     for file in results.glob("runs/mini/*/*/*/run.json"):
         file.write_text(file.read_text().replace('"torch": "', '"torch": "0.'))

@@ -91,6 +91,11 @@ def test_a_config_of_the_package_is_found_from_anywhere(check, tmp_path, monkeyp
             "",
             "checkpoint.resume_zoo: unknown model .* near it: mmbt.hateful_memes.images",
         ),
+        (
+            ["checkpoint.zoo_config_override=True"],
+            "",
+            "checkpoint.zoo_config_override: .* zoo's model in the place of refnet_mmbt",
+        ),
         (["training.fp16=True"], "", "training.fp16: needs a GPU"),
         (["optimizer.params.lr=fast"], "", "optimizer.params.lr: expected a number, got 'fast'"),
         (["config=refnet_mni.yaml"], "config", "config: no such file: refnet_mni.yaml"),

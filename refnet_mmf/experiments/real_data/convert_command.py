@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from refnet_mmf.core.messages import unknown
@@ -70,8 +71,9 @@ def _lines(request: Request, report: Report) -> list[str]:
             datasets=data_dir / "datasets", data_dir=data_dir
         )
         lines.append(f"  region features are missing: {where}")
-    lines.append(f"Check it: refnet data check {data_set.name} {data_dir}")
-    lines.append(f"Use it: mmf_run dataset={data_set.name} env.data_dir={data_dir} ...")
+    place = shlex.quote(str(data_dir))
+    lines.append(f"Check it: refnet data check {data_set.name} {place}")
+    lines.append(f"Use it: mmf_run dataset={data_set.name} env.data_dir={place} ...")
     return lines
 
 

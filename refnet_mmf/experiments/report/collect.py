@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from refnet_mmf.experiments.tables.training_time import (
     rounds_of,
     timed_cells,
 )
+from refnet_mmf.experiments.versions import versions
 
 Seeds = tuple[int, int]
 """Data seed and seed."""
@@ -99,9 +101,26 @@ def _is_below(path: Path, out: Path) -> bool:
     return path.is_file() and path.resolve().is_relative_to(out.resolve())
 
 
+def other_versions_of(svg: Path) -> str:
+    """Return the versions that a figure was made by, if they are not these; else nothing.
+
+    Of a picture that does not say by what it was made nothing is known.
+    """
+    made_by = re.search(r"^Made by (.*)$", _metadata(svg, "description"), re.M)
+    if made_by is None:
+        return ""
+    known = dict(part.rsplit(" ", 1) for part in made_by[1].split(", ") if " " in part)
+    same = all(known.get(name, number) == number for name, number in versions().items())
+    return "" if same else made_by[1]
+
+
 def _title(svg: Path) -> str:
     """Return the title in an SVG's metadata; its name, where there is none."""
-    found = re.search(
-        r"<dc:title>(.*?)</dc:title>", svg.read_text(encoding="utf-8", errors="replace"), re.S
-    )
-    return found[1].strip() if found else svg.stem
+    return _metadata(svg, "title") or svg.stem
+
+
+def _metadata(svg: Path, key: str) -> str:
+    """Return what an SVG says of itself; an empty text, where it says nothing."""
+    text = svg.read_text(encoding="utf-8", errors="replace")
+    found = re.search(f"<dc:{key}>(.*?)</dc:{key}>", text, re.S)
+    return html.unescape(found[1].strip()) if found else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import html
 import os
 import platform
 import shlex
@@ -33,6 +32,7 @@ from refnet_mmf.experiments.report.collect import (
     figures_below,
     finished_runs,
     measured_rounds,
+    other_versions_of,
 )
 from refnet_mmf.experiments.report.other_claims import graph_claim, time_claims, untestable_claims
 from refnet_mmf.experiments.table_files import say_written
@@ -140,11 +140,14 @@ def build_page(place: Place) -> Page:
     ]
     drawn = figures_below(place.out, place.scale)
     if drawn:
+        others = {path: made_by for path in drawn if (made_by := other_versions_of(path))}
+        left_out = [f"Left out: {path.stem}: made by {by}" for path, by in others.items()]
         figures = [
-            Figure(f"{html.unescape(title)} ({path.stem})", path.read_bytes())
+            Figure(f"{title} ({path.stem})", path.read_bytes())
             for path, title in drawn.items()
+            if path not in others
         ]
-        sections.append(Section("Figures", figures=figures))
+        sections.append(Section("Figures", left_out, figures=figures))
     return Page(
         title="REFINER: what the runs have come to",
         notice=MINIATURE_NOTICE if place.scale == "mini" else f"Data: {place.data_dir}.",
