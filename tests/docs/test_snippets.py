@@ -1,6 +1,6 @@
-"""What the documentation tells a reader to type runs as it stands.
+"""What the documentation tells a reader to type, in Python or in a tutorial, runs as it stands.
 
-A tutorial's blocks of bash run one after the other, in one shell and a new folder; one marked
+Blocks of YAML hold settings that are taken. A tutorial's blocks of bash run one after the other, in one shell and a new folder; one marked
 ``expect-error`` has to fail. Blocks of text (a cluster, hours of training) are not run.
 """
 
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from refnet_mmf.experiments.embedding_file import write_embeddings
 from tests.docs.snippets import snippets
@@ -23,6 +24,11 @@ WITH_PYTHON = [
     page
     for page in [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))]
     if snippets(page, "python")
+]
+WITH_YAML = [
+    page
+    for page in [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))]
+    if snippets(page, "yaml")
 ]
 WITH_BASH = [page for page in TUTORIALS if snippets(page, "bash")]
 
@@ -47,6 +53,34 @@ def test_the_python_of_a_page_runs(page, tmp_path):
     file = tmp_path / "page.py"
     file.write_text("\n\n".join(snippet.code for snippet in snippets(page, "python")))
     _run([sys.executable, str(file)], tmp_path)
+
+
+@pytest.mark.mmf
+@pytest.mark.parametrize("page", WITH_YAML, ids=_name)
+def test_the_yaml_of_a_page_is_taken(page):
+    pytest.importorskip("mmf")
+    from refnet_mmf.plugin.losses import ListedMultiSimilaritySettings
+    from refnet_mmf.plugin.regime import RegimeSettings
+    from refnet_mmf.plugin.settings import RefinerSettings, read_block, read_metric_loss
+    from refnet_mmf.plugin.tap_settings import read_tap_settings
+
+    readers = {
+        "refiner": lambda values: read_block(RefinerSettings, values, "refiner"),
+        "metric_loss": lambda values: read_metric_loss(values, "metric_loss"),
+        "taps": lambda values: read_tap_settings(values, "taps"),
+    }
+    listed = {"refiner": RefinerSettings, "multi_similarity": ListedMultiSimilaritySettings}
+    for snippet in snippets(page, "yaml"):
+        content = yaml.safe_load(snippet.code)
+        if "refnet" in content:
+            read_block(RegimeSettings, content["refnet"], "refnet")
+        for section in (content.get("model_config") or {"": content}).values():
+            for key in readers.keys() & section.keys():
+                if section[key] is not None:
+                    readers[key](section[key])
+            for loss in section.get("losses", []):
+                if isinstance(loss, dict) and loss["type"] in listed:
+                    read_block(listed[loss["type"]], loss.get("params", {}), "losses")
 
 
 @pytest.mark.slow
