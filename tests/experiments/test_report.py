@@ -25,8 +25,10 @@ from refnet_mmf.experiments.report.other_claims import _judge_ratios, graph_clai
 from refnet_mmf.experiments.report.report_command import from_here, seeds_of
 from refnet_mmf.experiments.tables import training_time
 from refnet_mmf.experiments.tables.embedding_measures import known
-from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
+from refnet_mmf.experiments.tables.known_tables import SCORE_TABLES, measures_of, parts_of
 from refnet_mmf.experiments.tables.paper_tables import TABLES
+from refnet_mmf.experiments.tables.probe_scores import PROBES
+from refnet_mmf.experiments.tables.retrieval_scores import RETRIEVAL
 from refnet_mmf.experiments.tables.training_time import Ratio, rounds_of, timed_cells
 from tests.experiments.finished_runs import write_finished, write_measure
 
@@ -131,10 +133,8 @@ def test_retrieval_no_better_than_a_random_order_is_no_ground_for_a_claim(tmp_pa
         write_finished(job, {"test": {"refnet_micro_f1": 0.5}})
         scores = {c.chance: 0.114 for c in table.columns}
         spread = 0.001 * job.seed**2 * len(job.cell.variant)
-        write_measure(
-            job, MEASURES["1"], {c.metric: found + spread for c in table.columns} | scores
-        )
-    outcome = known(finished_runs(table.cells, place), MEASURES["1"])
+        write_measure(job, RETRIEVAL, {c.metric: found + spread for c in table.columns} | scores)
+    outcome = known(finished_runs(table.cells, place), RETRIEVAL)
     tests = comparisons_of(claim, table, outcome.results)
     assert [t.floor for t in tests] == [floor if floor is None else pytest.approx(floor, abs=2)] * 8
     assert (verdict(tests) == "not testable here") == (floor is not None)
@@ -252,7 +252,7 @@ def test_markdown_shows_signs_as_they_are(tmp_path):
 
 def test_what_was_measured_of_runs_is_shown_and_runs_without_are_left_out(results, capsys):
     for name in ("7", "probes"):
-        (part, *_) = parts_of(name)
+        (part, *_), (measure,) = parts_of(name), measures_of(name)
         found = finished_runs(part.cells, Place(results, "mini", None)).results
         assert found
         for job in found:
@@ -260,12 +260,12 @@ def test_what_was_measured_of_runs_is_shown_and_runs_without_are_left_out(result
                 scores = {
                     metric: 0.1 * job.seed
                     for other in SCORE_TABLES
-                    if MEASURES.get(other) is MEASURES[name]
+                    if measures_of(other) == (measure,)
                     for one in parts_of(other)
                     for column in one.columns
                     for metric in column.metrics
                 }
-                write_measure(job, MEASURES[name], scores)
+                write_measure(job, measure, scores)
     assert main(["report", "--out", str(results)]) == 0
     page = (results / "report_mini.html").read_text()
     assert f"Table 7: {SCORE_TABLES['7']}" in page and "Table 1 (query padded)." in page
@@ -362,8 +362,8 @@ def test_scores_that_other_versions_have_made_are_left_out_and_named(results):
     scores = {column.metric: 0.5 for part in parts for column in part.columns}
     first, *others = finished_runs(parts[0].cells, Place(results, "mini", None)).results
     for job in (first, *others):
-        write_measure(job, MEASURES["probes"], scores)
-    file = first.run.folder / MEASURES["probes"].file_name
+        write_measure(job, PROBES, scores)
+    file = first.run.folder / PROBES.file_name
     file.write_text(file.read_text().replace('"torch": "', '"torch": "0.'))
     assert main(["report", "--out", str(results)]) == 0
     page = (results / "report_mini.html").read_text()

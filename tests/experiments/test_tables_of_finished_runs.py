@@ -14,7 +14,8 @@ import pytest
 from refnet_mmf.cli import main
 from refnet_mmf.experiments.experiment_names import METRICS
 from refnet_mmf.experiments.grid import run_folder
-from refnet_mmf.experiments.tables.known_tables import MEASURES, parts_of
+from refnet_mmf.experiments.tables.known_tables import measures_of, parts_of
+from refnet_mmf.experiments.tables.retrieval_scores import RETRIEVAL
 from refnet_mmf.experiments.tables.training_time import identity, rounds_of, timed_cells
 from tests.experiments.finished_runs import write_finished, write_measure
 
@@ -36,7 +37,8 @@ def finished(request, place):
         stock = dict.fromkeys(METRICS[job.cell.data_set].values(), 0.5)
         write_finished(job, {"val": stock, "test": values[job] if name == "2" else stock})
         if name != "2":
-            write_measure(job, MEASURES[name], values[job])
+            for measure in measures_of(name):
+                write_measure(job, measure, values[job])
     return name, values
 
 
@@ -152,11 +154,11 @@ def test_a_measure_that_cannot_be_made_is_a_failure_of_its_run(place, capsys):
     for job in jobs:
         write_finished(job, {"test": dict.fromkeys(METRICS[job.cell.data_set].values(), 0.5)})
         if job is not jobs[0]:
-            write_measure(job, MEASURES["1"], scores)
+            write_measure(job, RETRIEVAL, scores)
     assert table(place, "1") == 1
     said = capsys.readouterr()
     assert f"Failed: {jobs[0].run.name}: retrieval: " in said.out
-    assert not (jobs[0].run.folder / MEASURES["1"].file_name).exists()
+    assert not (jobs[0].run.folder / RETRIEVAL.file_name).exists()
 
 
 @pytest.mark.parametrize("name", ["2", "a7"])
@@ -227,3 +229,25 @@ def test_notes_on_the_miniature_data_are_not_shown_of_the_real_one():
     (memes,) = parts_of("3", "exact")
     said = {miniature: " ".join(memes.notes_on(miniature=miniature)) for miniature in (True, False)}
     assert "miniature" in said[True] and "miniature" not in said[False]
+
+
+def test_a_table_of_two_measures_shows_both_of_the_runs_that_have_both(place, capsys):
+    pytest.importorskip("mmf", reason="MMF is not installed: refnet install-mmf")
+    part = parts_of("gamma")[0]
+    names = [name for column in part.columns for name in column.metrics]
+    jobs = place.jobs(part.cells, [(0, seed) for seed in SEEDS])
+    lost = jobs[0]
+    for job in jobs:
+        stock = dict.fromkeys(METRICS[job.cell.data_set].values(), 0.5)
+        write_finished(job, {"val": stock, "test": stock})
+        for measure in measures_of("gamma"):
+            if job is not lost or measure is not RETRIEVAL:
+                write_measure(job, measure, dict.fromkeys(names, 0.1 * (1 + job.seed)))
+    words = ["table", "gamma", "--out", place.out, "--data-dir", place.data_dir, "--only", "gmu"]
+    assert main([*map(str, words), "--seeds", str(len(SEEDS))]) == 1
+    assert f"Failed: {lost.run.name}: retrieval: " in capsys.readouterr().out
+    header, first, *_ = rows_of(place, "gamma")
+    shown = dict(zip(header, first, strict=False))
+    assert shown["all labels: text R^2"] == "25.00 ± 7.07"
+    assert shown["all labels: by text: top-10"] == "25.00 ± 7.07"
+    assert shown["5 %: by image: top-10"] == "20.00 ± 10.00"

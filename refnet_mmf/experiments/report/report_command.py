@@ -37,8 +37,8 @@ from refnet_mmf.experiments.report.collect import (
 from refnet_mmf.experiments.report.other_claims import graph_claim, time_claims, untestable_claims
 from refnet_mmf.experiments.table_files import say_written
 from refnet_mmf.experiments.tables import training_time
-from refnet_mmf.experiments.tables.embedding_measures import known
-from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
+from refnet_mmf.experiments.tables.embedding_measures import known_all
+from refnet_mmf.experiments.tables.known_tables import SCORE_TABLES, measures_of, parts_of
 from refnet_mmf.experiments.tables.score_table import (
     COMPARISON,
     ScoreTable,
@@ -175,11 +175,13 @@ def _outcomes(tables: Mapping[str, Sequence[ScoreTable]], place: Place) -> dict[
         for name, parts in tables.items()
     }
     everything = finished_runs((cell for of_table in cells.values() for cell in of_table), place)
-    with_scores = {measure: known(everything, measure) for measure in set(MEASURES.values())}
+    with_scores = {
+        measures: known_all(everything, measures) for measures in set(map(measures_of, tables))
+    }
     return {
         name: with_every_score(
             tables[name],
-            (with_scores[MEASURES[name]] if name in MEASURES else everything).of(of_table),
+            with_scores[measures_of(name)].of(of_table),
         )
         for name, of_table in cells.items()
     }

@@ -6,9 +6,10 @@ the checkpoint's hash beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,11 @@ def known(outcome: Outcome, measure: EmbeddingMeasure) -> Outcome:
             if scores is not None:
                 with_scores.results[job] = _joined(job, result, scores)
     return with_scores
+
+
+def known_all(outcome: Outcome, measures: Iterable[EmbeddingMeasure]) -> Outcome:
+    """Add all these measures' scores, as `known` does; runs that lack some are left out."""
+    return reduce(known, measures, outcome)
 
 
 def stored_scores(folder: Path, measure: EmbeddingMeasure) -> Scores | None:

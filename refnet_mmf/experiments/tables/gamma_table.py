@@ -1,6 +1,7 @@
 """The table of gamma: what its size does to the scores, and to what the fused embedding keeps.
 
-The paper looks at gamma up to 0.3, by the accuracy alone (section 4.2, Fig. 4).
+The paper looks at gamma up to 0.3, by the accuracy alone (section 4.2, Fig. 4), and at retrieval
+with one gamma (Tables 1 and 7).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from refnet_mmf.experiments.tables.paper_tables import (
 )
 from refnet_mmf.experiments.tables.probe_scores import score_name
 from refnet_mmf.experiments.tables.probe_table import PERCENTS, columns_of
+from refnet_mmf.experiments.tables.retrieval_scores import chance_name
+from refnet_mmf.experiments.tables.retrieval_scores import score_name as retrieval_name
 from refnet_mmf.experiments.tables.score_table import Row, ScoreTable
 
 NAME = "gamma"
@@ -28,6 +31,11 @@ _CHOICE = {"validation micro F1": MICRO.metric}
 _MEASURES = {
     "micro F1": MICRO.metric,
     **{f"{modality} R^2": score_name(modality, "inputs") for modality in MODALITIES},
+}
+_MATCH, _K = "exact", 10
+_FOUND = {
+    f"by {modality}: top-{_K}": retrieval_name(modality, "fused", _MATCH, _K)
+    for modality in MODALITIES
 }
 
 
@@ -42,7 +50,8 @@ def _part(model: str) -> ScoreTable:
     for gamma in GAMMAS:
         cells = {str(percent): _cell(model, gamma, percent) for percent in PERCENTS}
         rows.append(Row(f"ReFNet-{NAMES[model]}, gamma {gamma:g}", cells, NAMES[model]))
-    columns = [*columns_of(_CHOICE, "val"), *columns_of(_MEASURES)]
+    found = (replace(column, chance=chance_name(_MATCH, _K)) for column in columns_of(_FOUND))
+    columns = [*columns_of(_CHOICE, "val"), *columns_of(_MEASURES), *found]
     return ScoreTable(NAME, TITLE, columns, rows, _NOTES, NAMES[model])
 
 
@@ -62,5 +71,7 @@ _NOTES = (
     "classes, so that gamma weighs that many times less beside it than beside a mean.",
     "Validation: the score by which a gamma would be chosen, that of the checkpoint that it chose.",
     "R^2: of the inputs, as in table probes.",
+    f"By the text, or the image, alone: top-{_K} as in tables 7 and 1, query fused, the same label "
+    "set.",
     EACH_SEED_DRAWS,
 )

@@ -21,25 +21,25 @@ class MeasuredTable(NamedTuple):
 
     Attributes:
         title: what it shows.
-        measure: what it needs, beside the scores that the runs leave.
+        measures: what it needs, beside the scores that the runs leave.
         parts: makes its parts, of the rule of matching.
     """
 
     title: str
-    measure: EmbeddingMeasure
+    measures: tuple[EmbeddingMeasure, ...]
     parts: Callable[[str], list[ScoreTable]]
 
 
 MEASURED: Mapping[str, MeasuredTable] = {
     **{
-        name: MeasuredTable(title, RETRIEVAL, partial(retrieval_tables, name))
+        name: MeasuredTable(title, (RETRIEVAL,), partial(retrieval_tables, name))
         for name, title in RETRIEVAL_TITLES.items()
     },
     probe_table.NAME: MeasuredTable(
-        probe_table.TITLE, PROBES, lambda match: probe_table.probe_tables()
+        probe_table.TITLE, (PROBES,), lambda match: probe_table.probe_tables()
     ),
     gamma_table.NAME: MeasuredTable(
-        gamma_table.TITLE, PROBES, lambda match: gamma_table.gamma_tables()
+        gamma_table.TITLE, (PROBES, RETRIEVAL), lambda match: gamma_table.gamma_tables()
     ),
 }
 
@@ -49,8 +49,10 @@ SCORE_TABLES: Mapping[str, str] = {
 }
 """What each table of scores shows, by the name that ``refnet table`` takes."""
 
-MEASURES: Mapping[str, EmbeddingMeasure] = {name: table.measure for name, table in MEASURED.items()}
-"""What a table needs of its runs' embeddings, beside the scores that the runs leave."""
+
+def measures_of(name: str) -> tuple[EmbeddingMeasure, ...]:
+    """Return what a table needs of its runs' embeddings, beside the scores that the runs leave."""
+    return MEASURED[name].measures if name in MEASURED else ()
 
 
 def parts_of(name: str, match: str = "exact") -> list[ScoreTable]:

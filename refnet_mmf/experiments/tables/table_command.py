@@ -35,8 +35,8 @@ from refnet_mmf.experiments.table_files import (
     write_tables,
 )
 from refnet_mmf.experiments.tables import training_time
-from refnet_mmf.experiments.tables.embedding_measures import known, measured
-from refnet_mmf.experiments.tables.known_tables import MEASURES, SCORE_TABLES, parts_of
+from refnet_mmf.experiments.tables.embedding_measures import known_all, measured
+from refnet_mmf.experiments.tables.known_tables import SCORE_TABLES, measures_of, parts_of
 from refnet_mmf.experiments.tables.retrieval_tables import TITLES as RETRIEVAL_TITLES
 from refnet_mmf.experiments.tables.score_table import (
     ScoreTable,
@@ -101,8 +101,8 @@ def run(args: argparse.Namespace) -> int:
     make_data_for(_with_data_to_read(jobs, name), options)
     check_commands(jobs, with_data=True)
     outcome = run_all(jobs, options.workers, submission=options.submission)
-    if name in MEASURES:
-        outcome = measured(outcome, MEASURES[name], options.workers)
+    for measure in measures_of(name):
+        outcome = measured(outcome, measure, options.workers)
     outcome = with_every_score(parts, outcome)
     suffix = "" if args.match in (None, "exact") else f"_{args.match}"
     file_name = f"table_{name}{suffix}_{options.scale}"
@@ -129,9 +129,9 @@ def _check_match(name: str, match: str | None) -> None:
 
 def _with_data_to_read(jobs: Sequence[Job], name: str) -> list[Job]:
     """Return the jobs that are not finished, or whose embeddings are not measured."""
-    if name not in MEASURES:
+    if not measures_of(name):
         return unfinished(jobs)
-    return known(finished(jobs), MEASURES[name]).lacking(jobs)
+    return known_all(finished(jobs), measures_of(name)).lacking(jobs)
 
 
 def _make_times(options: GridOptions, overrides: Sequence[str]) -> int:
