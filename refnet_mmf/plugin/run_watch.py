@@ -93,9 +93,7 @@ class RunWatch:
             finite = torch.stack([torch.isfinite(value).all() for value in kept.values()]).all()
             self.seen.append(Seen(update, kept, finite))
         for name, value in metrics.items():
-            if name.endswith("_target_variance"):
-                if samples < 2:
-                    continue
+            if name.endswith("_target_variance") and samples > 1:
                 largest = self.variances.get(name, value)
                 self.variances[name] = torch.maximum(largest, value.detach())
             elif name.endswith("_with_positives"):

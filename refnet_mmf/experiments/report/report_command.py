@@ -42,6 +42,7 @@ from refnet_mmf.experiments.tables.known_tables import SCORE_TABLES, measures_of
 from refnet_mmf.experiments.tables.score_table import (
     COMPARISON,
     ScoreTable,
+    cells_of,
     tables_of,
     with_every_score,
 )
@@ -169,21 +170,21 @@ _HOW_CLAIMS_ARE_JUDGED = (
 
 
 def _outcomes(tables: Mapping[str, Sequence[ScoreTable]], place: Place) -> dict[str, Outcome]:
-    """Return what is finished of each table's runs, and measured of them; each is read once."""
-    cells = {
-        name: list(dict.fromkeys(cell for part in parts for cell in part.cells))
-        for name, parts in tables.items()
-    }
-    everything = finished_runs((cell for of_table in cells.values() for cell in of_table), place)
-    with_scores = {
-        measures: known_all(everything, measures) for measures in set(map(measures_of, tables))
-    }
+    """Return what is finished of each table's runs, and measured of them."""
+    everything = finished_runs(
+        cells_of([part for parts in tables.values() for part in parts]), place
+    )
+    # The first measures are those that tables share; a further one is read of its table's runs.
+    first = {measures_of(name)[:1] for name in tables}
+    with_scores = {measures: known_all(everything, measures) for measures in first}
     return {
         name: with_every_score(
-            tables[name],
-            with_scores[measures_of(name)].of(of_table),
+            parts,
+            known_all(
+                with_scores[measures_of(name)[:1]].of(cells_of(parts)), measures_of(name)[1:]
+            ),
         )
-        for name, of_table in cells.items()
+        for name, parts in tables.items()
     }
 
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 
 from refnet_mmf.experiments.experiment_names import MEMES, MOVIES, NAMES, SPLITS, TITLES, VARIANTS
 from refnet_mmf.experiments.figure_registry import DrawnFigure
-from refnet_mmf.experiments.grid.statistics import Comparison, summarize
+from refnet_mmf.experiments.grid.statistics import summarize
 from refnet_mmf.experiments.line_figure import Line, draw_lines
 from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.run_figures.choices import (
@@ -109,10 +109,10 @@ def _lines(
     runs: FigureRuns, column: Column, model: str, percents: Sequence[float]
 ) -> dict[str, Line]:
     lines: dict[str, Line] = {}
+    found = _scores(runs, column, model, percents)
     for variant in VARIANTS:
         points = [
-            (percent, summarize(list(_scores(runs, column, model, percent)[variant].values())))
-            for percent in percents
+            (percent, summarize(list(own[variant].values()))) for percent, own in found.items()
         ]
         there = [(percent, point) for percent, point in points if point.count]
         if there:
@@ -125,22 +125,26 @@ def _lines(
 
 
 def _scores(
-    runs: FigureRuns, column: Column, model: str, percent: float
-) -> defaultdict[str, Scores]:
-    """Return the values with a part of the labels, by variant, of the seeds that all share."""
-    found = {
-        variant: runs.scores(label_cell(column.data_set, model, variant, percent), column)
-        for variant in VARIANTS
+    runs: FigureRuns, column: Column, model: str, percents: Sequence[float]
+) -> dict[float, defaultdict[str, Scores]]:
+    """Return a column's values by part of the labels and variant.
+
+    Those of a part are of the seeds that all variants have with it.
+    """
+    return {
+        percent: defaultdict(
+            dict,
+            of_shared_seeds(
+                {
+                    variant: runs.scores(
+                        label_cell(column.data_set, model, variant, percent), column
+                    )
+                    for variant in VARIANTS
+                }
+            ),
+        )
+        for percent in percents
     }
-    return defaultdict(dict, of_shared_seeds(found))
-
-
-def _compared(
-    runs: FigureRuns, column: Column, model: str, variant: str, percent: float
-) -> Comparison:
-    """Compare a method with the baseline."""
-    found = _scores(runs, column, model, percent)
-    return compare_scores(found[variant], found["baseline"])
 
 
 def _rows(
@@ -148,10 +152,11 @@ def _rows(
 ) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for column in columns:
+        found = _scores(runs, column, model, percents)
         for variant in VARIANTS:
-            for percent in percents:
-                score = summarize(list(_scores(runs, column, model, percent)[variant].values()))
-                against = _compared(runs, column, model, variant, percent)
+            for percent, own in found.items():
+                score = summarize(list(own[variant].values()))
+                against = compare_scores(own[variant], own["baseline"])
                 place = (column.data_set, column.split, column.title, method_name(variant, model))
                 rows.append(
                     (
@@ -168,14 +173,14 @@ def _table(
     """Show scores, and differences to the baseline, paired over seeds."""
     rows, made = [], []
     for column in columns:
-        for percent in percents:
+        for percent, own in _scores(runs, column, model, percents).items():
             for variant in VARIANTS:
-                score = summarize(list(_scores(runs, column, model, percent)[variant].values()))
+                score = summarize(list(own[variant].values()))
                 row = [f"{_title(column)} {percent:g} %", method_name(variant, model), spell(score)]
                 if variant == "baseline":
                     rows.append([*row, *[""] * len(COMPARISON)])
                 else:
-                    compared = _compared(runs, column, model, variant, percent)
+                    compared = compare_scores(own[variant], own["baseline"])
                     rows.append([*row, *spell_comparison(compared)])
                     made.append(compared)
     header = ["", "method", "score", *COMPARISON]

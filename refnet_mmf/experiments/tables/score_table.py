@@ -127,6 +127,11 @@ class ScoreTable:
         return next(row for row in self.rows if row.title == title)
 
 
+def cells_of(tables: Sequence[ScoreTable]) -> list[Cell]:
+    """Return all experiments of some tables, each once."""
+    return list(dict.fromkeys(cell for table in tables for cell in table.cells))
+
+
 Scores = dict[tuple[int, int], float]
 """A metric in per cent, by data seed and seed."""
 
@@ -345,14 +350,6 @@ def differences_by_data_seed(own: Scores, theirs: Scores) -> dict[int, float]:
         data_seed: fmean(gain for pair, gain in of_pairs.items() if pair[0] == data_seed)
         for data_seed in dict.fromkeys(pair[0] for pair in of_pairs)
     }
-
-
-def compare_cells(
-    cell: Cell, baseline: Cell, column: Column, results: Mapping[Job, Result]
-) -> Comparison:
-    """Compare an experiment with another in one metric, paired over data seeds and seeds."""
-    own, theirs = (scores(results, each, column) for each in (cell, baseline))
-    return compare_scores(own, theirs)
 
 
 def compare_scores(own: Scores, theirs: Scores) -> Comparison:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection, Sequence
 
 from refnet_mmf.core.messages import by_words_and_numbers, unknown
-from refnet_mmf.experiments.grid.cell import Cell, Job
+from refnet_mmf.experiments.grid.cell import Job
 from refnet_mmf.experiments.grid.command_checks import check_commands
 from refnet_mmf.experiments.grid.options import (
     GridError,
@@ -40,6 +40,7 @@ from refnet_mmf.experiments.tables.known_tables import SCORE_TABLES, measures_of
 from refnet_mmf.experiments.tables.retrieval_tables import TITLES as RETRIEVAL_TITLES
 from refnet_mmf.experiments.tables.score_table import (
     ScoreTable,
+    cells_of,
     tables_of,
     with_every_score,
 )
@@ -91,9 +92,9 @@ def run(args: argparse.Namespace) -> int:
     if name == training_time.NAME:
         return _make_times(options, args.overrides)
     parts = parts_of(name, args.match or "exact")
-    overrides = read_overrides(args.overrides, _cells(parts), f"table {name}")
+    overrides = read_overrides(args.overrides, cells_of(parts), f"table {name}")
     parts = [part.with_options(overrides) for part in parts]
-    jobs = jobs_for(_cells(parts), options)
+    jobs = jobs_for(cells_of(parts), options)
     if options.dry_run:
         check_commands(jobs if overrides else [], with_data=False)
         print_commands(jobs, options)
@@ -107,11 +108,6 @@ def run(args: argparse.Namespace) -> int:
     suffix = "" if args.match in (None, "exact") else f"_{args.match}"
     file_name = f"table_{name}{suffix}_{options.scale}"
     return _write(parts, outcome, jobs, options, note_of(overrides), file_name)
-
-
-def _cells(parts: Sequence[ScoreTable]) -> list[Cell]:
-    """Return all experiments of a table's parts, each once."""
-    return list(dict.fromkeys(cell for part in parts for cell in part.cells))
 
 
 def _check_match(name: str, match: str | None) -> None:

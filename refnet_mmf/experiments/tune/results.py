@@ -12,7 +12,7 @@ from refnet_mmf.experiments.plain_table import Table
 from refnet_mmf.experiments.tables.score_table import (
     COMPARISON,
     Column,
-    compare_cells,
+    compare_scores,
     count_of,
     of_shared_seeds,
     scores,
@@ -72,7 +72,7 @@ def choice_rows(
         [name, *(spell(summarize(list(one.get(name, {}).values()))) for one in found)]
         for name in ("baseline", "chosen")
     ]
-    compared = [compare_cells(chosen, baseline, column, results) for column in columns]
+    compared = [compare_scores(one.get("chosen", {}), one.get("baseline", {})) for one in found]
     header = ["metric", *COMPARISON]
     return [
         Table(
