@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from refnet_mmf.plugin import losses, metrics, mmf_lines, trainer
-from refnet_mmf.plugin.errors import print_refnet_errors_in_one_line
 from refnet_mmf.plugin.image_encoder import NAME, TorchvisionImageEncoder
 from refnet_mmf.plugin.models import (
     any_model,
@@ -12,6 +11,7 @@ from refnet_mmf.plugin.models import (
     unimodal_fusion,
     vilbert,
 )
+from refnet_mmf.plugin.uncaught_errors import print_refnet_errors_in_one_line
 
 __all__ = [
     "any_model",
