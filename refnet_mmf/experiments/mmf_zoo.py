@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from refnet_mmf.experiments.real_data.description import Part
 from refnet_mmf.plugin.atomic_file import write_atomically
 
 MARK = ".built.json"
@@ -64,24 +62,6 @@ def default_annotations(name: str) -> tuple[str, str] | None:
     config = _read_yaml(folder / "configs" / "datasets" / name / "defaults.yaml")
     annotations = config["dataset_config"][name]["annotations"]
     return Path(annotations["val"][0]).name, Path(annotations["test"][0]).name
-
-
-def wanted_parts(parts: Iterable[Part]) -> list[Part]:
-    """Return those of ``parts`` that the installed MMF wants marked."""
-    return [part for part in parts if part.name in zoo_entry(part.zoo).parts]
-
-
-def read_mark(datasets: Path, part: Part) -> object:
-    """Return the version in a part's mark; None where there is no mark that can be read."""
-    try:
-        return json.loads((datasets / part.marked_folder / MARK).read_bytes()).get("version")
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
-def write_mark(datasets: Path, part: Part) -> None:
-    """Mark a part as complete for the MMF that is installed."""
-    mark_folder(datasets / part.marked_folder, part.zoo)
 
 
 def mark_folder(folder: Path, name: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from refnet_mmf.experiments.mmf_zoo import write_mark
 from refnet_mmf.experiments.real_data.check_annotations import check_annotations
 from refnet_mmf.experiments.real_data.check_features import WIDTH, check_features
 from refnet_mmf.experiments.real_data.check_marks import check_marks, marked_parts
@@ -19,6 +18,7 @@ from refnet_mmf.experiments.real_data.findings import (
     is_fit,
 )
 from refnet_mmf.experiments.real_data.origin import Origin, origin_of
+from refnet_mmf.experiments.real_data.part_marks import write_mark
 
 FIRST = 100
 """How many rows of each file are read, unless all are asked for."""

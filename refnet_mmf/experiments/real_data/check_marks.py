@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from refnet_mmf.experiments.mmf_zoo import MARK, read_mark, wanted_parts, zoo_entry
+from refnet_mmf.experiments.mmf_zoo import MARK, zoo_entry
 from refnet_mmf.experiments.real_data.description import DataSet, Part, part_of
 from refnet_mmf.experiments.real_data.findings import (
     ANNOTATIONS,
@@ -15,6 +15,7 @@ from refnet_mmf.experiments.real_data.findings import (
     WRONG,
     Finding,
 )
+from refnet_mmf.experiments.real_data.part_marks import read_mark, wanted_parts
 
 
 def marked_parts(data_set: DataSet) -> Mapping[str, Sequence[Part]]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from refnet_mmf.experiments.mmf_zoo import wanted_parts, write_mark
 from refnet_mmf.experiments.real_data.description import DataError, DataSet, Part, Sample, part_of
 from refnet_mmf.experiments.real_data.entailment_files import open_files
 from refnet_mmf.experiments.real_data.feature_source import place_features
 from refnet_mmf.experiments.real_data.mmimdb_archive import open_archive
 from refnet_mmf.experiments.real_data.origin import RECORD, write_record
+from refnet_mmf.experiments.real_data.part_marks import wanted_parts, write_mark
 from refnet_mmf.experiments.real_data.source import Source
 from refnet_mmf.experiments.real_data.staging import (
     Staging,
