@@ -290,6 +290,7 @@ def test_autocast_changes_nothing():
 
 def test_compiles_to_the_same_value():
     embeddings, targets = random_batch(9, multilabel=False, dtype=torch.float32)
+    embeddings.requires_grad_()
     compiled = torch.compile(multi_similarity_loss, backend="eager", fullgraph=True)
     assert compiled(embeddings, targets).item() == pytest.approx(
         multi_similarity_loss(embeddings, targets).item(), abs=1e-6

@@ -28,6 +28,9 @@ from refnet_mmf.core.global_batch import global_mean
 from refnet_mmf.core.poolers import POOLERS
 from refnet_mmf.core.reconstruction_losses import cosine_loss, mse_loss
 from refnet_mmf.core.refiner import LOSSES
+from tests.gpu_by_name import no_driver_asked_for
+
+pytestmark = no_driver_asked_for
 
 
 @pytest.fixture(autouse=True, params=["cuda", "cpu"])

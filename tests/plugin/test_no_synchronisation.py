@@ -16,8 +16,9 @@ from refnet_mmf.core.taps import Tap
 from refnet_mmf.plugin.fusion_taps import FusionReader, FusionTaps
 from refnet_mmf.plugin.loss_terms import metric_term, refiner_terms
 from refnet_mmf.plugin.run_watch import RunWatch
+from tests.gpu_by_name import no_driver_asked_for
 
-pytestmark = pytest.mark.mmf
+pytestmark = [pytest.mark.mmf, no_driver_asked_for]
 SAMPLES, TEXT, IMAGE, WIDTH = 6, 5, 3, 4
 
 

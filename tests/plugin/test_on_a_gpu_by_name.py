@@ -14,8 +14,9 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from refnet_mmf.plugin import refnet
 from refnet_mmf.plugin.mmf_lines import LINE
 from refnet_mmf.plugin.train_loader import UNLABELLED
+from tests.gpu_by_name import no_driver_asked_for
 
-pytestmark = pytest.mark.mmf
+pytestmark = [pytest.mark.mmf, no_driver_asked_for]
 MADE_AN_ARRAY = {
     "pypi": ("bbox", "image_width", "image_height", "cls_prob"),
     "main": ("cls_prob",),
