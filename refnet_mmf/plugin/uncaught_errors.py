@@ -11,7 +11,6 @@ from types import TracebackType
 from mmf.common.registry import registry
 
 from refnet_mmf.plugin.errors import RefnetError, shows_tracebacks
-from refnet_mmf.plugin.option_keys import check_option_keys
 
 
 def print_refnet_errors_in_one_line() -> None:
@@ -52,6 +51,8 @@ def _unknown_option(error: BaseException) -> str | None:
     """Word MMF's error for an option of ours that the configuration lacks; None: another error."""
     if not isinstance(error, AttributeError) or "While updating configuration" not in str(error):
         return None
+    from refnet_mmf.plugin.option_keys import check_option_keys  # needed here alone, not at start
+
     found = re.search(r"option ((?:model_config\.)?refnet[\w.\[\]]*)", str(error))
     configuration = registry.get("configuration", no_warning=True)
     if found is None or configuration is None:

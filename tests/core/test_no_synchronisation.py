@@ -30,10 +30,8 @@ from refnet_mmf.core.reconstruction_losses import cosine_loss, mse_loss
 from refnet_mmf.core.refiner import LOSSES
 from tests.gpu_by_name import no_driver_asked_for
 
-pytestmark = no_driver_asked_for
 
-
-@pytest.fixture(autouse=True, params=["cuda", "cpu"])
+@pytest.fixture(autouse=True, params=[pytest.param("cuda", marks=no_driver_asked_for), "cpu"])
 def device(request: pytest.FixtureRequest) -> Iterator[str]:
     with FakeTensorMode():
         yield request.param
@@ -57,6 +55,7 @@ def labels(device: str, kind: str) -> Tensor:
     return torch.empty(6, 3, device=device)
 
 
+@no_driver_asked_for
 def test_on_such_tensors_a_value_or_another_device_raises(device: str) -> None:
     with pytest.raises(RuntimeError):
         if rows(device).sum() > 0:

@@ -18,11 +18,11 @@ from refnet_mmf.plugin.loss_terms import metric_term, refiner_terms
 from refnet_mmf.plugin.run_watch import RunWatch
 from tests.gpu_by_name import no_driver_asked_for
 
-pytestmark = [pytest.mark.mmf, no_driver_asked_for]
+pytestmark = pytest.mark.mmf
 SAMPLES, TEXT, IMAGE, WIDTH = 6, 5, 3, 4
 
 
-@pytest.fixture(autouse=True, params=["cuda", "cpu"])
+@pytest.fixture(autouse=True, params=[pytest.param("cuda", marks=no_driver_asked_for), "cpu"])
 def device(request):
     with FakeTensorMode():
         yield request.param

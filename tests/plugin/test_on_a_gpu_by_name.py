@@ -24,23 +24,11 @@ MADE_AN_ARRAY = {
 """What the line's ViLBERT makes an array of, so that it is no tensor in the line's own batches."""
 
 
-@pytest.fixture
-def without_questions(monkeypatch):
-    """Keep what is not the plugin's from looking at a GPU, or into its values."""
-
-    def leave(batch, device):
-        return batch
-
-    monkeypatch.setattr("mmf.models.base_model.to_device", leave, raising=False)
+@pytest.fixture(autouse=True)
+def nothing_that_needs_a_real_gpu(monkeypatch):
+    """Leave out what looks for one: main's move of the batch, and our draw from its generator."""
+    monkeypatch.setattr("mmf.models.base_model.to_device", lambda batch, _: batch, raising=False)
     monkeypatch.setattr(refnet, "drawn_aside", lambda device: nullcontext())
-
-    def prepare(model):
-        for part in model.modules():
-            if hasattr(part, "attn_implementation"):
-                part.attn_implementation = "eager"  # transformers' other one reads the mask
-        return model
-
-    return prepare
 
 
 def on_gpu(mode, tensor):
@@ -68,8 +56,11 @@ def move_batch(mode, batch):
 
 
 @pytest.mark.parametrize("name", ["mmbt", "vilbert", "concat", "linear_sum", "gmu"])
-def test_losses_are_where_the_network_is(name, build, samples, without_questions):
-    model = without_questions(build(recipe="refnetms_mini", model=f"refnet_{name}").train())
+def test_losses_are_where_the_network_is(name, build, samples):
+    model = build(recipe="refnetms_mini", model=f"refnet_{name}").train()
+    for part in model.modules():
+        if hasattr(part, "attn_implementation"):
+            part.attn_implementation = "eager"  # transformers' other one reads the mask
     batch = samples(size=6)
     batch[UNLABELLED] = samples(size=6, labels=False, seed=1)
     for part in (batch, batch[UNLABELLED]):
